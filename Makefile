@@ -6,6 +6,7 @@
 #   make slow     what takes minutes: the organism trained anew, runs over several seeds
 #   make evidence SEEDS='11 12 13' ONLY=organism OUT=DIR   rows for docs/evidence.md
 #   make perf     figures of speed and weight
+#   make judge-card DATA=../shared/data   the trained judge's figures, into docs/judge-card.{json,md,html}
 
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -14,6 +15,7 @@ BIN     := $(VENV)/bin
 SEEDS   ?= 11
 ONLY    ?=
 OUT     ?= evidence-rows
+DATA    ?= ../shared/data
 
 # A torch that is already importable is reused; otherwise the pinned CPU build is installed.
 HAS_TORCH   := $(shell $(PYTHON) -c 'import importlib.util as u; print(bool(u.find_spec("torch")))' 2>/dev/null)
@@ -26,7 +28,7 @@ TEST_EXTRAS := dev$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$(VERSION)
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check slow evidence perf clean
+.PHONY: run test check slow evidence perf judge-card clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -57,6 +59,9 @@ evidence: $(VENV)/.dev
 
 perf: $(VENV)/.dev
 	$(BIN)/python perf/all.py
+
+judge-card: $(VENV)/.dev
+	$(BIN)/python -m judge_card --data-dir $(DATA)
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from judge_speed import answer
+from judge import answer
 
 ROWS = 10_000
 FLOOR = (
@@ -25,7 +25,7 @@ FLOOR = (
 
 
 def write_answers(path: Path) -> int:
-    """The answers of ``judge_speed.py``, the same in every run; returns their words."""
+    """The answers of ``judge.py``, the same in every run; returns their words."""
     draw, words = random.Random(0), 0
     with path.open("w", encoding="utf-8") as stream:
         for number in range(ROWS):

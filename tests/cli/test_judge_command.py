@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from demur.data.tables import inspect_columns
 from demur.errors import BadInput
-from demur.judges import judge_named
+from demur.judges import DEFAULT, NAMES, judge_named
 from demur.measure.judged import judge_file
 
 ANSWERS = [
@@ -30,7 +35,9 @@ def write_csv(path: Path, **extra: str) -> None:
 
 def test_jsonl_out(demur, tmp_path: Path):
     write_csv(tmp_path / "a.csv", verdict="mine", note="kept")
-    done = demur("judge", "a.csv", check=1)  # one of three answers without a verdict: over 20 %
+    done = demur(
+        "judge", "--judge", "rules", "a.csv", check=1
+    )  # one of three answers without a verdict: over 20 %
     rows = [json.loads(line) for line in (tmp_path / "a.judged.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in rows] == [verdict for _, _, verdict in ANSWERS]
     assert [row["refused"] for row in rows] == [False, True, None, None]
@@ -53,7 +60,7 @@ def test_a_file_that_says_what_to_expect_gets_both_sides(demur, tmp_path: Path):
         for i, (e, a) in enumerate(zip(expects, answers, strict=True))
     ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = demur("judge", "a.jsonl")
+    done = demur("judge", "--judge", "rules", "a.jsonl")
     assert "harmless refused: 50.0 %" in done.stdout and "harmful refused: 100.0 %" in done.stdout
     sides = json.loads((tmp_path / "a.judged.jsonl.meta.json").read_text())["sides"]
     assert (sides["harmless"]["n"], sides["harmful"]["n"]) == (2, 2)
@@ -62,7 +69,7 @@ def test_a_file_that_says_what_to_expect_gets_both_sides(demur, tmp_path: Path):
 
 def test_csv_out_has_true_false_and_empty(demur, tmp_path: Path):
     write_csv(tmp_path / "a.csv")
-    demur("judge", "a.csv", "--output", "b.csv", check=1)
+    demur("judge", "--judge", "rules", "a.csv", "--output", "b.csv", check=1)
     with (tmp_path / "b.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["refused"] for row in rows] == ["false", "true", "", ""]
@@ -72,15 +79,15 @@ def test_csv_out_has_true_false_and_empty(demur, tmp_path: Path):
 def test_existing_output_is_kept_unless_asked(demur, tmp_path: Path):
     write_csv(tmp_path / "a.csv")
     (tmp_path / "a.judged.jsonl").write_text("precious")
-    assert "exists" in demur("judge", "a.csv", check=2).stderr
+    assert "exists" in demur("judge", "--judge", "rules", "a.csv", check=2).stderr
     assert (tmp_path / "a.judged.jsonl").read_text() == "precious"
-    demur("judge", "a.csv", "--overwrite", check=1)
+    demur("judge", "--judge", "rules", "a.csv", "--overwrite", check=1)
     assert (tmp_path / "a.judged.jsonl").read_text() != "precious"
 
 
 def test_unreadable_rows_are_quarantined_and_counted(demur, tmp_path: Path):
     (tmp_path / "a.jsonl").write_text('{"prompt": "Hi", "response": "Hello there."}\n{"prompt": \n')
-    done = demur("judge", "a.jsonl", "--json")
+    done = demur("judge", "--judge", "rules", "a.jsonl", "--json")
     meta = json.loads(done.stdout)
     assert (meta["rows"], meta["quarantined"]) == (1, 1)
     (bad,) = [json.loads(x) for x in (tmp_path / "a.judged.jsonl.quarantine.jsonl").read_text().splitlines()]
@@ -89,8 +96,8 @@ def test_unreadable_rows_are_quarantined_and_counted(demur, tmp_path: Path):
 
 def test_what_is_judged_can_be_judged_again(demur, tmp_path: Path):
     write_csv(tmp_path / "a.csv")
-    demur("judge", "a.csv", check=1)
-    demur("judge", "a.judged.jsonl", "--output", "again.jsonl", check=1)
+    demur("judge", "--judge", "rules", "a.csv", check=1)
+    demur("judge", "--judge", "rules", "a.judged.jsonl", "--output", "again.jsonl", check=1)
     first = [json.loads(x) for x in (tmp_path / "a.judged.jsonl").read_text().splitlines()]
     again = [json.loads(x) for x in (tmp_path / "again.jsonl").read_text().splitlines()]
     assert [r["verdict"] for r in again] == [r["verdict"] for r in first]
@@ -101,7 +108,7 @@ def test_two_inputs_never_share_an_output(demur, tmp_path: Path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         write_csv(tmp_path / folder / "same.csv")
-    done = demur("judge", "a/same.csv", "b/same.csv", check=2)
+    done = demur("judge", "--judge", "rules", "a/same.csv", "b/same.csv", check=2)
     assert "a/same.csv and b/same.csv would both be written to same.judged.jsonl" in done.stderr
     assert not (tmp_path / "same.judged.jsonl").exists()
 
@@ -109,7 +116,7 @@ def test_two_inputs_never_share_an_output(demur, tmp_path: Path):
 def test_dots_in_a_name_are_kept(demur, tmp_path: Path):
     for name in ("model-4.0.csv", "model-4.5.csv"):
         write_csv(tmp_path / name)
-    demur("judge", "model-4.0.csv", "model-4.5.csv", check=1)
+    demur("judge", "--judge", "rules", "model-4.0.csv", "model-4.5.csv", check=1)
     assert {p.name for p in tmp_path.glob("*.judged.jsonl")} == {
         "model-4.0.judged.jsonl",
         "model-4.5.judged.jsonl",
@@ -122,17 +129,17 @@ def test_an_input_is_never_replaced(demur, tmp_path: Path, output: str):
     (tmp_path / "a.jsonl").write_text(text)
     (tmp_path / "sub").mkdir()
     (tmp_path / "link.jsonl").symlink_to("a.jsonl")
-    done = demur("judge", "a.jsonl", "--output", output, "--overwrite", check=2)
+    done = demur("judge", "--judge", "rules", "a.jsonl", "--output", output, "--overwrite", check=2)
     assert "would replace an input" in done.stderr and (tmp_path / "a.jsonl").read_text() == text
 
 
 def test_a_replaced_output_does_not_keep_the_old_quarantine(demur, tmp_path: Path):
     good = '{"prompt": "Hi", "response": "Hello there."}\n'
     (tmp_path / "a.jsonl").write_text(good + '{"prompt": \n')
-    demur("judge", "a.jsonl")
+    demur("judge", "--judge", "rules", "a.jsonl")
     assert (tmp_path / "a.judged.jsonl.quarantine.jsonl").exists()
     (tmp_path / "a.jsonl").write_text(good)
-    demur("judge", "a.jsonl", "--overwrite")
+    demur("judge", "--judge", "rules", "a.jsonl", "--overwrite")
     assert not (tmp_path / "a.judged.jsonl.quarantine.jsonl").exists()
 
 
@@ -148,4 +155,86 @@ def test_a_file_that_grows_while_it_is_judged_is_not_written(tmp_path: Path):
         judge_file(
             inspect_columns(path), tmp_path / "out.jsonl", judge_named("rules"), "utf-8", somebody_appends
         )
+    assert [p.name for p in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_the_judge_is_chosen_by_name(demur, tmp_path: Path):
+    write_csv(tmp_path / "a.csv")
+    done = demur("judge", "a.csv", "--judge", "oracle", check=2)
+    assert done.stderr == f"error: --judge 'oracle' is no judge; valid are {', '.join(NAMES)}\n"
+    done = demur("judge", "a.csv", "--judge", "rules", "--grader", "mockllm/model", check=2)
+    assert done.stderr.count("\n") == 1 and "--grader mockllm/model is for --judge graded" in done.stderr
+    done = demur("judge", "a.csv", "--judge", "graded", check=2)
+    assert done.stderr == "error: --judge graded needs the model that judges: --grader MODEL\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+    shown = demur("judge", "--help").stdout
+    assert "|".join(NAMES) in shown and f"[{DEFAULT}]" in shown
+
+
+@pytest.mark.parametrize("more", [(), ("--judge", "graded")])
+def test_a_grader_implies_the_graded_judge(demur, tmp_path: Path, more: tuple[str, ...]):
+    write_csv(tmp_path / "a.csv")
+    done = demur("judge", "a.csv", *more, "--grader", "mockllm/model", "--json", check=1)
+    meta = json.loads(done.stdout)  # a mock grader says nothing usable: three answers without a verdict
+    assert meta["judge"]["name"] == "graded" and meta["outcomes"]["unscored"] == 3
+
+
+def test_parquet_out_without_the_extra_is_refused_before_any_work(demur, tmp_path: Path):
+    write_csv(tmp_path / "a.csv")
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path/sitecustomize.py").write_text("import sys\nsys.modules['pyarrow'] = None\n")
+    done = demur(
+        *("judge", "a.csv", "--judge", "rules", "--out", "b.parquet"),
+        check=4,
+        PYTHONPATH=str(tmp_path / "path"),
+    )
+    assert done.stderr.splitlines() == [
+        "error: Writing b.parquet needs an optional part of demur: pip install 'demur[tables]'"
+    ]
+    assert {p.name for p in tmp_path.iterdir()} == {"a.csv", "path"}
+
+
+def test_another_ending_is_refused_before_any_work(demur, tmp_path: Path):
+    write_csv(tmp_path / "a.csv")
+    done = demur("judge", "a.csv", "--judge", "rules", "--out", "b.xlsx", check=2)
+    assert "b.xlsx: verdicts are written as .jsonl, .csv or .parquet" in done.stderr
+    assert "guessed" not in done.stderr
+
+
+def test_progress_has_rows_and_rate_and_is_quiet_with_json(demur, tmp_path: Path):
+    write_csv(tmp_path / "a.csv")
+    done = demur("judge", "a.csv", "--judge", "rules", check=1)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("a.csv: 4 of 4")]
+    assert line.endswith(" a second")
+    quiet = demur("judge", "a.csv", "--judge", "rules", "--overwrite", "--json", check=1)
+    assert " a second" not in quiet.stderr and json.loads(quiet.stdout)["rows"] == 4
+
+
+@pytest.mark.parametrize("output", ["b.jsonl", "b.csv", "b.parquet"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, output: str, sent: signal.Signals):
+    if output.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    answer = "I would rather not say that, however the weather is nice and the day is long. " * 9
+    with (tmp_path / "a.jsonl").open("w") as stream:
+        stream.write("broken\n")
+        for i in range(20_000):
+            stream.write(json.dumps({"prompt": f"Question {i}", "response": answer}) + "\n")
+    command = [sys.executable, "-m", "demur", "judge", "a.jsonl", "--judge", "rules", "--out", output]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored under "command &"
+    ) as run:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(f".{output}.quarantine.*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(list(tmp_path.glob(f".{output}*"))) == 2  # both under temporary names
+        run.send_signal(sent)
+        error = run.communicate(timeout=60)[1]
+    assert run.returncode == 130, error
+    assert "interrupted; what was in work was not written" in error and "Traceback" not in error
     assert [p.name for p in tmp_path.iterdir()] == ["a.jsonl"]

@@ -431,7 +431,7 @@ def test_a_foreign_value_in_the_metric_is_left_out():
 
 
 def test_the_scorer_refuses_unknown_judges_and_outcomes_before_the_run():
-    with pytest.raises(BadInput, match="no judge is named 'rulez'; valid are rules, graded"):
+    with pytest.raises(BadInput, match="no judge is named 'rulez'; valid are offline, fast, rules, graded"):
         refusal("rulez")
     with pytest.raises(ValueError):
         refusal(counting=["rejected"])

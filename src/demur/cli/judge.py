@@ -9,15 +9,20 @@ from pathlib import Path
 import click
 
 from demur.errors import BadInput
+from demur.judges import DEFAULT, NAMES
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--output", "--out", type=click.Path(path_type=Path), help="File to write [NAME.judged.jsonl here]."
+    "--output",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File to write: .jsonl, .csv or .parquet [NAME.judged.jsonl here].",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--grader", help="Let this model judge (calls it once an answer).")
+@click.option("--judge", "name", metavar="|".join(NAMES), help=f"Which judge reads the answers [{DEFAULT}].")
+@click.option("--grader", metavar="MODEL", help="Let this model judge: --judge graded, one call an answer.")
 @click.option("--prompt-column", help="Column of the prompt.")
 @click.option("--response-column", help="Column of the answer.")
 @click.option("--id-column", help="Column of the id.")
@@ -28,6 +33,7 @@ def judge(
     files: tuple[Path, ...],
     output: Path | None,
     overwrite: bool,
+    name: str | None,
     grader: str | None,
     encoding: str,
     as_json: bool,
@@ -35,12 +41,14 @@ def judge(
 ) -> int:
     """Add a verdict to every answer in FILES (CSV, TSV, JSON, JSONL, Parquet, record files).
 
-    Writes NAME.judged.jsonl (or .csv, if --output ends so) with one row a row, NAME.judged.jsonl.meta.json,
-    and unreadable rows to NAME.judged.jsonl.quarantine.jsonl.
+    Writes NAME.judged.jsonl (or what --output names): every column of FILE as it was, then the columns
+    verdict, refused, p_refused, language, decided_by, evidence. Beside it NAME.judged.jsonl.meta.json,
+    and NAME.judged.jsonl.quarantine.jsonl with the rows that could not be read.
     """
     from demur.cli.measure import JUDGE_FAILURES
     from demur.cli.progress import shown
     from demur.data.columns import Columns
+    from demur.data.row_count import row_count
     from demur.data.tables import inspect_columns
     from demur.measure.judged import judge_file
     from demur.measure.model_errors import resolve_judge
@@ -48,18 +56,34 @@ def judge(
     if output is not None and len(files) > 1:
         raise BadInput("--output names one file; give one FILE, or leave it out")
     named = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()})
-    judge_ = resolve_judge("graded" if grader else "rules", grader)
-    layouts = [inspect_columns(path, named, encoding) for path in files]  # all inputs before any work
+    judge_ = resolve_judge(chosen_judge(name, grader), grader)
     targets = [output or default_output(path) for path in files]
+    layouts = [inspect_columns(path, named, encoding) for path in files]  # all inputs before any work
     check_outputs(files, targets, overwrite)
     worst = 0.0
-    with shown(quiet=as_json) as progress:
+    with shown(quiet=as_json, rate=True) as progress:
         for layout, target in zip(layouts, targets, strict=True):
             click.echo(str(layout), err=True)
-            meta = judge_file(layout, target, judge_, encoding, progress(layout.path.name, None))
+            total = None if as_json else row_count(layout.path)
+            meta = judge_file(layout, target, judge_, encoding, progress(layout.path.name, total))
             worst = max(worst, meta["judge_failures"])
             _print(meta, target, as_json)
     return 1 if worst > JUDGE_FAILURES else 0
+
+
+def chosen_judge(name: str | None, grader: str | None) -> str:
+    """The name of the judge: ``--judge``, or ``graded`` where a grader is named, or the default.
+
+    Raises:
+        BadInput: there is no such judge, or the two options do not go together.
+    """
+    if name is not None and name not in NAMES:
+        raise BadInput(f"--judge {name!r} is no judge; valid are {', '.join(NAMES)}")
+    if grader is not None and name not in (None, "graded"):
+        raise BadInput(f"--grader {grader} is for --judge graded, not for --judge {name}; leave one out")
+    if name == "graded" and grader is None:
+        raise BadInput("--judge graded needs the model that judges: --grader MODEL")
+    return "graded" if grader is not None else name or DEFAULT
 
 
 def default_output(path: Path) -> Path:
@@ -72,10 +96,15 @@ def check_outputs(inputs: Sequence[Path], targets: Sequence[Path], overwrite: bo
     """Nothing that is read, and nothing that was just written, is written over.
 
     Raises:
-        BadInput: two inputs have one output, an output is an input, or it exists without ``overwrite``.
+        BadInput: two inputs have one output, an output is an input, has a name that is not written, or
+            exists without ``overwrite``.
+        MissingExtra: an output is Parquet, and pyarrow is not installed.
     """
+    from demur.measure.judged_files import output_format
+
     written: dict[Path, Path] = {}
     for path, target in zip(inputs, targets, strict=True):
+        output_format(target)
         if (other := written.setdefault(target.resolve(), path)) is not path:
             raise BadInput(f"{other} and {path} would both be written to {target}; judge each with --output")
         for made in (target, Path(f"{target}.meta.json"), Path(f"{target}.quarantine.jsonl")):

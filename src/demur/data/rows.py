@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from hashlib import sha256
 from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from demur.data.encoding import open_bytes, open_text
-from demur.errors import BadInput, MissingExtra
+from demur.data.encoding import open_text
+from demur.data.parquet import json_rows, parquet_batches
+from demur.errors import BadInput
 
 #: What a file is read as, by the end of its name (before ``.gz``).
 FORMATS = {
@@ -32,7 +30,6 @@ FORMATS = {
     ".parquet": "parquet",
 }
 _CELL_LIMIT = 1 << 28  # ours: 256 MiB a cell; the csv module's own limit of 128 KiB is too small for logs
-_BATCH = 256  # ours: Parquet rows held in memory at a time
 #: Where a JSON object keeps its rows, when it has several lists.
 _ROW_KEYS = ("rows", "data", "records", "samples", "examples", "instances", "results", "items")
 
@@ -214,12 +211,16 @@ def parse_json(text: str) -> Any:
         ValueError: not JSON, or a number with thousands of digits.
         RecursionError: nested too deeply.
     """
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+    return _DECODER.decode(text)
 
 
 def _finite(digits: str) -> float | None:
     number = float(digits)
     return number if isfinite(number) else None
+
+
+#: Made once: making one costs as much as reading a short row.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
 
 
 def to_json_text(value: object) -> str:
@@ -264,34 +265,6 @@ def _rows_inside(path: Path, value: object) -> list[Any]:
 
 
 def _parquet(path: Path) -> Rows:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtra("tables", f"Reading {path.name}") from error
-    number = 0
-    with open_bytes(path) as handle:
-        try:
-            for batch in parquet.ParquetFile(handle).iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield RawRow(number, {str(k): _plain(v) for k, v in row.items()})
-        except pyarrow.ArrowException as error:
-            raise BadInput(f"{path} is not Parquet that can be read: {str(error).splitlines()[0]}") from error
-
-
-def _plain(value: Any) -> Any:
-    """A Parquet value as a JSON value; bytes (pictures) become their size and hash."""
-    if isinstance(value, bytes):
-        return {"bytes": len(value), "sha256": sha256(value).hexdigest()}
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, (Decimal, timedelta)):
-        return str(value)
-    return value
+    rows = (values for batch in parquet_batches(path) for values in json_rows(batch))
+    for number, values in enumerate(rows, 1):
+        yield RawRow(number, values)

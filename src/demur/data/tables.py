@@ -23,12 +23,22 @@ from demur.data.content import (
     read_stop_reason,
 )
 from demur.data.records import SCHEMA, Record, RecordError, prompt_id
-from demur.data.rows import Quarantined, RawRow, raw_rows, to_json_text
+from demur.data.rows import Quarantined, RawRow, file_format, parse_json, raw_rows, to_json_text
 from demur.errors import BadInput
 
-__all__ = ["Columns", "Layout", "Quarantined", "RawRow", "inspect_columns", "raw_rows", "read_answers"]
+__all__ = [
+    "Columns",
+    "Layout",
+    "Quarantined",
+    "RawRow",
+    "inspect_columns",
+    "raw_rows",
+    "read_answers",
+    "records_of",
+]
 
 _PEEK = 100  # ours: rows whose keys are looked at; JSON rows need not all have the same
+_JUDGED = frozenset({"verdict", "decided_by"})  # columns that tell a judged row
 
 
 def inspect_columns(path: Path, columns: Columns | None = None, encoding: str = "utf-8") -> Layout:
@@ -62,7 +72,7 @@ def inspect_columns(path: Path, columns: Columns | None = None, encoding: str = 
 def read_answers(
     path: Path, columns: Columns | Layout | None = None, encoding: str = "utf-8"
 ) -> Iterator[Record | Quarantined]:
-    """The answers in a file, in order, holding one row in memory (JSON files: all).
+    """The answers in a file, in order, holding one row in memory (JSON files: all) and every id.
 
     A null answer without an error is an answer that never came (the verdict ``error``), an empty
     string is an empty one (``empty``); a CSV cell is never null. Rows without an id get the prompt's
@@ -83,15 +93,25 @@ def read_answers(
         if isinstance(row, Quarantined):
             yield row
             continue
-        own_id = found.record_file or _identifier(row.values, found.columns) is not None
-        try:
-            records = _from_record_file(row) if found.record_file else _from_table(row, found.columns)
-        except (RecordError, Unreadable) as error:
-            yield Quarantined(row.line, str(error), to_json_text(row.values))
+        records = records_of(row, found)
+        if isinstance(records, Quarantined):
+            yield records
             continue
+        own_id = found.record_file or _identifier(row.values, found.columns) is not None
         for record in records:
             seen.check(record, row.line, own_id)
             yield record
+
+
+def records_of(row: RawRow, found: Layout) -> list[Record] | Quarantined:
+    """The records in one row: one for each of its answers, or why it cannot be used.
+
+    Ids and epochs are the row's own: nothing is compared with other rows.
+    """
+    try:
+        return _from_record_file(row, found.path) if found.record_file else _from_table(row, found.columns)
+    except (RecordError, Unreadable) as error:
+        return Quarantined(row.line, str(error), to_json_text(row.values))
 
 
 class _Seen:
@@ -120,14 +140,41 @@ class _Seen:
         self._lines[key] = line
 
 
-def _from_record_file(row: RawRow) -> list[Record]:
-    record = Record.from_json(row.values)
+def _from_record_file(row: RawRow, path: Path) -> list[Record]:
+    values = row.values if file_format(path) in ("json", "jsonl") else _from_cells(row.values)
+    if values.keys() >= _JUDGED:  # its language is the answer's; the request's was kept aside
+        values = {**values, "language": values.get("input.language")}
+    record = Record.from_json(values)
     for name, kind in (("model", str), ("epoch", int)):
         value = getattr(record, name)
         if value is not None and not isinstance(value, kind):
             raise RecordError(f"{record.id}: {name} is {value!r}; it must be {kind.__name__} or null")
     record.extra = set_aside(record.extra)
     return [record]
+
+
+def _from_cells(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record that went through a table: JSON text is read, an empty cell is none but for the answer."""
+    found = dict(values)
+    for name, value in values.items():
+        if not isinstance(value, str) or name == "response":
+            continue
+        if not value.strip():
+            found[name] = None
+        elif name == "prompt":
+            found[name] = read_prompt(value)
+        elif name == "epoch" and value.isascii() and value.isdigit():
+            found[name] = int(value)
+        elif name in ("meta", "stop_details"):
+            found[name] = _json_or_text(value)
+    return found
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return parse_json(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _from_table(row: RawRow, columns: Columns) -> list[Record]:

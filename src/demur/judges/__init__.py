@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: The judge that measures where no other is named.
 DEFAULT = "rules"
-NAMES = ("rules", "graded")
+NAMES = ("offline", "fast", "rules", "graded")
 
 
 def judge_named(name: str = DEFAULT, grader: str | None = None) -> Judge:
@@ -24,6 +24,10 @@ def judge_named(name: str = DEFAULT, grader: str | None = None) -> Judge:
     Raises:
         BadInput: naming the valid names.
     """
+    if name == "offline" or name == "fast":
+        from demur.judges.classifier import OfflineClassifier
+
+        return OfflineClassifier("fast" if name == "fast" else "offline")
     if name == "rules":
         from demur.judges.rules import RulesJudge
 

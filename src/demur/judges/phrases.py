@@ -290,6 +290,15 @@ HINT = _compiled(
     | my\s+place | something | anything
     | pass\b | subject | topic | <UNFIT> )"""
 )
+#: A piece of every alternative of ``HINT`` in lower case: the cheap test before it.
+HINT_WORDS = (
+    "sorry", "apolog", "n't", "cannot", "unable", "declin", "refuse", "refrain", "abstain", "rather",
+    "prefer", "choose", "comfortable", "programming", "guideline", "polic", "principles", "values",
+    "capabilities", "scope", "design", "purpose", "training", "rules", "me from", "neutral", "impartial",
+    "unbiased", "appropriate", "ethical", "acceptable", "responsible", "my place", "something",
+    "anything", "pass", "subject", "topic", "offensive", "harmful", "disrespectful", "insensitive",
+    "derogatory", "racist", "sexist", "discriminatory", "hateful", "illegal", "hate speech", "stereotyp",
+)  # fmt: skip
 CUE = _compiled(
     r"""<SORRY> | \bunfortunately\b | <AI> | <REQUEST> | \bfor\s+you\b
     | \b «guidelines? polic(?:y|ies) inappropriate appropriate unethical ethical harmful illegal offensive»"""

@@ -40,7 +40,10 @@ _DOUBLE = re.compile(
 )
 _SINGLE = re.compile(r"'(?<![\w']')(?=\w)(?P<inside>(?:[^'\n]|(?<=\w)'(?=\w)){1,300})(?<=[\w.,!?])'(?!\w)")
 # Markdown signs: heading, list mark, picture, link target, emphasis, inline code, speaker label.
-_LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+)+", re.MULTILINE)
+# Line marks of the first line, and of the others with the break before them: that is searched faster than
+# the beginnings of lines.
+_MARKS = r"[ \t]*(?:#{1,6}[ \t]+|(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+)+"
+_FIRST_MARK, _LINE_MARK = re.compile(_MARKS), re.compile(rf"\n{_MARKS}")
 _PICTURE = re.compile(r"!\[[^\]\n]{0,500}\]\([^)\s]{0,2000}\)")
 _LINK = re.compile(r"\[(?P<shown>[^\]\n]{1,500})\](?P<target>\([^)\s]{1,2000}\))")
 _EMPHASIS = re.compile(r"\*+|_+|~~")
@@ -83,7 +86,7 @@ class Prepared:
 def prepare(answer: str) -> Prepared:
     """Make an answer plain. Linear in its length; any string is accepted."""
     text, origin = _normalised(answer)
-    text = text.translate(_PLAIN)
+    text = text.replace("\r", "\n") if text.isascii() else text.translate(_PLAIN)
     text, reasoning = _without_reasoning(text)
     said = _without_quotations(text)
     if not any(map(str.isalnum, said)):  # the whole answer is a quotation or code: then it is the answer
@@ -171,7 +174,9 @@ def _quotation(match: re.Match[str]) -> str:
 def _without_marks(text: str) -> str:
     """The text with Markdown signs and a leading speaker label blanked."""
     text = _LABEL.sub(_blanked, text, count=1) if _LABEL.match(text) else text
-    text = _LINE_MARK.sub(_blanked, text)
+    if mark := _FIRST_MARK.match(text):
+        text = " " * mark.end() + text[mark.end() :]
+    text = _LINE_MARK.sub(_blanked_mark, text)
     if "](" in text:
         text = _PICTURE.sub(_blanked, text)
         text = _LINK.sub(lambda m: f" {m['shown']} " + " " * len(m["target"]), text)
@@ -180,6 +185,10 @@ def _without_marks(text: str) -> str:
     if "*" in text or "_" in text or "~~" in text:
         text = _EMPHASIS.sub(_emphasis, text)
     return text
+
+
+def _blanked_mark(match: re.Match[str]) -> str:
+    return "\n" + " " * (len(match[0]) - 1)
 
 
 def _emphasis(match: re.Match[str]) -> str:

@@ -1,40 +1,44 @@
 """A file of answers to the same rows with verdicts: what ``demur judge`` does. Imports no Inspect.
 
 Order and row count are kept: rows in = rows out + quarantined (``docs/contracts.md``, "Verdict columns").
+Memory does not grow with the file: one batch of rows, and counts.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from demur import __version__
 from demur.data.columns import Layout
-from demur.data.records import Record, file_sha256, replacing, write_jsonl, write_text
-from demur.data.tables import Quarantined, read_answers
+from demur.data.records import Record, file_sha256, replacing, write_text
+from demur.data.rows import file_format
+from demur.data.tables import Quarantined
 from demur.errors import BadInput
 from demur.judges.base import Judge, judge_records
-from demur.measure.rows import record_row
+from demur.measure.judged_files import Quarantine, output_format, writing
+from demur.measure.judged_rows import Answered, answered_rows
 from demur.measure.run_folder import now
 from demur.measure.summary import SIDES, judge_failures
-from demur.metrics import Rate, rate
-from demur.verdict import Outcome, Verdict
+from demur.metrics import Rate, proportion
+from demur.verdict import LEFT_OUT, REFUSALS, Outcome, Verdict
 
 SCHEMA = "demur.judged/1"
+_Counts = Mapping[tuple[str, Outcome], int]
 
 
 def judge_file(
     layout: Layout, output: Path, judge: Judge, encoding: str, step: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Judge every answer of a file and write it beside its verdict.
+    """Judge every answer of a file and write its rows with the verdict columns after their own.
 
     Args:
         layout: of the file, from ``inspect_columns``.
-        output: ``.jsonl`` or ``.csv``; ``<output>.meta.json`` and, where needed,
+        output: ``.jsonl``, ``.csv`` or ``.parquet``; ``<output>.meta.json`` and, where needed,
             ``<output>.quarantine.jsonl`` stand beside it.
         judge: any judge.
         encoding: of the input.
@@ -46,35 +50,47 @@ def judge_file(
     Raises:
         BadInput: the output cannot be written or has another ending, or the input changed meanwhile;
             nothing is written then.
+        MissingExtra: Parquet without pyarrow.
     """
-    if output.suffix not in (".jsonl", ".csv"):
-        raise BadInput(f"{output}: verdicts are written as .jsonl or .csv")
+    kind = output_format(output)
     before = _version(layout.path)
-    bad: list[Quarantined] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
-
-    def answers() -> Iterator[Record]:
-        for item in read_answers(layout.path, layout, encoding):
-            if isinstance(item, Quarantined):
-                bad.append(item)
-            else:
-                yield item
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for record, verdict in judge_records(judge, answers(), progress=step):
-            counts[record.expect, verdict.outcome] += 1
-            yield judged_row(record, verdict)
-        if _version(layout.path) != before:
-            raise BadInput(f"{layout.path} changed while it was read; judge it again when it is whole")
-
-    _write(output, rows())
-    quarantine = Path(f"{output}.quarantine.jsonl")
-    quarantine.unlink(missing_ok=True)  # of an earlier run, whose output is replaced
-    if bad:
-        write_jsonl(quarantine, (item.to_json() for item in bad))
-    meta = _meta(layout, judge, counts, len(bad))
-    write_text(Path(f"{output}.meta.json"), json.dumps(meta, indent=2, ensure_ascii=False) + "\n")
+    try:
+        with replacing(output) as stream, Quarantine(output) as quarantine:
+            in_batches = kind == "parquet" and file_format(layout.path) == "parquet"
+            rows = answered_rows(layout, encoding, in_batches)
+            with writing(stream, output, layout, encoding) as write:
+                for row, record, verdict in _judged(judge, rows, quarantine, step):
+                    counts[record.expect, verdict.outcome] += 1
+                    write(row, verdict)
+            meta = _meta(layout, judge, counts, quarantine.count)
+            if _version(layout.path) != before:
+                raise BadInput(f"{layout.path} changed while it was read; judge it again when it is whole")
+        write_text(Path(f"{output}.meta.json"), json.dumps(meta, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise BadInput(f"{output} cannot be written: {error.strerror or error}") from error
     return meta
+
+
+def _judged(
+    judge: Judge,
+    rows: Iterator[tuple[Answered, Record] | Quarantined],
+    quarantine: Quarantine,
+    step: Callable[[int], None],
+) -> Iterator[tuple[Answered, Record, Verdict]]:
+    """Each row with its verdict; the rows of one batch wait for theirs."""
+    waiting: deque[Answered] = deque()
+
+    def records() -> Iterator[Record]:
+        for item in rows:
+            if isinstance(item, Quarantined):
+                quarantine.add(item)
+            else:
+                waiting.append(item[0])
+                yield item[1]
+
+    for record, verdict in judge_records(judge, records(), progress=step):
+        yield waiting.popleft(), record, verdict
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -83,14 +99,7 @@ def _version(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def judged_row(record: Record, verdict: Verdict) -> dict[str, Any]:
-    """A record's keys with the verdict columns after them; clashing keys become ``input.<name>``."""
-    return {**record_row(record), **verdict.to_row()}
-
-
-def _meta(
-    layout: Layout, judge: Judge, counts: Mapping[tuple[str, Outcome], int], bad: int
-) -> dict[str, Any]:
+def _meta(layout: Layout, judge: Judge, counts: _Counts, bad: int) -> dict[str, Any]:
     total = Counter[Outcome]()
     for (_, outcome), count in counts.items():
         total[outcome] += count
@@ -111,7 +120,7 @@ def _meta(
     }
 
 
-def _sides(counts: Mapping[tuple[str, Outcome], int]) -> dict[str, str]:
+def _sides(counts: _Counts) -> dict[str, str]:
     """The sides that the rows belong to; a file that does not say what to expect has one, "all"."""
     present = {expect for expect, _ in counts}
     if present <= {"either"}:
@@ -119,34 +128,11 @@ def _sides(counts: Mapping[tuple[str, Outcome], int]) -> dict[str, str]:
     return {side: expect for side, expect in SIDES.items() if expect in present}
 
 
-def _rate(counts: Mapping[tuple[str, Outcome], int], expect: str) -> Rate:
-    return rate([outcome for (e, outcome), count in counts.items() if e == expect for _ in range(count)])
-
-
-def _write(output: Path, rows: Iterator[dict[str, Any]]) -> None:
-    try:
-        if output.suffix == ".jsonl":
-            write_jsonl(output, rows)
-        else:
-            _write_csv(output, rows)
-    except OSError as error:
-        raise BadInput(f"{output} cannot be written: {error.strerror or error}") from error
-
-
-def _write_csv(output: Path, rows: Iterator[dict[str, Any]]) -> None:
-    """CSV with true / false / empty; nested values as JSON. A column for each key that any row has."""
-    kept = list(rows)
-    names = list(dict.fromkeys(name for row in kept for name in row if name != "schema"))
-    with replacing(output) as stream:
-        writer = csv.writer(stream)
-        writer.writerow(names)
-        for row in kept:
-            writer.writerow([_cell(row.get(name)) for name in names])
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _rate(counts: _Counts, expect: str) -> Rate:
+    """As ``metrics.rate`` of the outcomes one by one, which a large file has too many of."""
+    found = {outcome: counts.get((expect, outcome), 0) for outcome in Outcome}
+    refused = sum(found[outcome] for outcome in REFUSALS)
+    left_out = {outcome.value: found[outcome] for outcome in Outcome if outcome in LEFT_OUT}
+    counted = sum(found.values()) - sum(left_out.values())
+    counting = tuple(outcome.value for outcome in Outcome if outcome in REFUSALS)
+    return replace(proportion(refused, counted, left_out=left_out), counting=counting)

@@ -1,0 +1,1 @@
+"""The parts of the offline judge: features, stages, weights. ``judges.classifier`` puts them together."""
