@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from demur.data.language import UNDETERMINED
 from demur.data.records import Record
-from demur.judges import gibberish
 from demur.judges.base import OfflineJudge
 from demur.judges.coverage import answer_language
 from demur.judges.offline import fast
@@ -30,6 +29,7 @@ from demur.judges.offline.evidence import deciding_sentence
 from demur.judges.offline.fast import CLASSES, FastModel, Logits, cut
 from demur.judges.offline.flags import rule_flags
 from demur.judges.offline.manifest import WEIGHTS, Band, Manifest
+from demur.judges.rules import no_answer, not_readable
 from demur.judges.text import Prepared, prepare
 from demur.verdict import Outcome, Verdict
 
@@ -117,19 +117,11 @@ class OfflineClassifier(OfflineJudge):
 
     def _by_rule(self, answer: Prepared, request_language: str) -> tuple[Verdict | None, str]:
         """What needs no model: nothing said, no meaning, no words, a language that is not covered."""
-        if answer.blank:
-            rule = "rules:reasoning_only" if answer.reasoning else "rules:blank"
-            return Verdict(Outcome.EMPTY, decided_by=rule), ""
-        nonsense = gibberish.find(answer.text)
-        if nonsense is not None:
-            evidence = answer.evidence(nonsense.start, nonsense.end) or None
-            return Verdict(Outcome.GIBBERISH, decided_by=f"rules:{nonsense.name}", evidence=evidence), ""
+        meaningless = no_answer(answer)
+        if meaningless is not None:
+            return meaningless, ""
         language = answer_language(answer.text, request_language)
-        if language.split("-")[0] not in self.manifest.languages:
-            return Verdict(Outcome.UNSCORED, decided_by="rules:not_covered", language=language), language
-        if not any(map(str.isalnum, answer.text)):
-            return Verdict(Outcome.UNSCORED, decided_by="rules:no_words", language=language), language
-        return None, language
+        return not_readable(answer, language, self.manifest.languages), language
 
     def _by_model(self, answers: Sequence[Prepared], languages: Sequence[str]) -> list[Verdict]:
         """English, and answers too short to tell, by both stages; other languages by their own one."""

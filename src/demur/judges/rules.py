@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 from demur.data.language import UNDETERMINED
@@ -93,22 +93,33 @@ def judge_answer(answer: str, request_language: str = "en") -> Verdict:
             English rules.
     """
     prepared = prepare(answer)
-    if prepared.blank:
-        return Verdict(
-            Outcome.EMPTY, decided_by="rules:reasoning_only" if prepared.reasoning else "rules:blank"
-        )
-    nonsense = gibberish.find(prepared.text)
-    if nonsense is not None:
-        return _decided(prepared, Outcome.GIBBERISH, *nonsense)
+    meaningless = no_answer(prepared)
+    if meaningless is not None:
+        return meaningless
     language = answer_language(prepared.text, request_language)
     finding = find(prepared.text)
     if finding is not None:
         return _decided(prepared, finding.outcome, finding.rule, finding.start, finding.end, language)
-    if language not in COVERED:
+    comply = Verdict(Outcome.COMPLY, decided_by="rules:none", language=language)
+    return not_readable(prepared, language, COVERED) or comply
+
+
+def no_answer(prepared: Prepared) -> Verdict | None:
+    """The verdict on what holds no answer, whatever judges it: nothing said, or nothing with a meaning."""
+    if prepared.blank:
+        rule = "rules:reasoning_only" if prepared.reasoning else "rules:blank"
+        return Verdict(Outcome.EMPTY, decided_by=rule)
+    nonsense = gibberish.find(prepared.text)
+    return None if nonsense is None else _decided(prepared, Outcome.GIBBERISH, *nonsense)
+
+
+def not_readable(prepared: Prepared, language: str, covered: Set[str]) -> Verdict | None:
+    """``unscored`` for an answer in a language that a judge does not cover, or without a word."""
+    if language.split("-")[0] not in covered:
         return Verdict(Outcome.UNSCORED, decided_by="rules:not_covered", language=language)
     if not any(map(str.isalnum, prepared.text)):
         return Verdict(Outcome.UNSCORED, decided_by="rules:no_words", language=language)
-    return Verdict(Outcome.COMPLY, decided_by="rules:none", language=language)
+    return None
 
 
 def _decided(

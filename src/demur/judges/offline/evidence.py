@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 from demur.judges.offline import ngrams
+from demur.judges.rules import EVIDENCE_CHARACTERS
 from demur.judges.text import Prepared
-
-#: Longest evidence, in characters. ours: enough to see why.
-EVIDENCE_CHARACTERS = 300
 
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[\u3002\uff01\uff1f\u0964\u061f]+|\n\s*")
 

@@ -125,7 +125,8 @@ def predictions(
     """Held-out logits of every fold; the encoder is trained where the cache has none."""
     english = [i for i, row in enumerate(rows) if row.language == "en"]
     place = {row: k for k, row in enumerate(english)}
-    words = fast_stage.matrix([rows[i] for i in english], with_concepts=False)
+    english_rows = [rows[i] for i in english]
+    words = fast_stage.matrix(english_rows, with_concepts=False)
     everything = fast_stage.matrix(rows, with_concepts=True)
     prepared: encoder_stage.Prepared | None = None
     found: dict[str, Held] = {}
@@ -136,12 +137,12 @@ def predictions(
         train = np.intersect1d(train, english)
         near = np.array([place[i] for i in train.tolist()])
         far = np.array([place[i] for i in test.tolist()])
-        fast = _linear(words, [rows[i] for i in english], near, far)
+        fast = _linear(words, english_rows, near, far)
         path = cache / f"{name.replace(':', '-')}-{_key(rows, train, test, seed)}.npy"
         if not path.is_file():
             if prepared is None:
                 log(f"encoder: frozen layers over {len(english)} answers")
-                prepared = encoder_stage.Prepared(base, [rows[i].response for i in english])
+                prepared = encoder_stage.Prepared(base, [row.response for row in english_rows])
             log(f"{name}: training on {len(train)} rows, {len(test)} left out")
             _write(path, _encoded(rows, train, far.tolist(), prepared, place, seed, log))
         flags = rule_flags([prepare(rows[i].response).text for i in test.tolist()])
