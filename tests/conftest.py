@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -32,6 +34,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         absent("data", f"no data folder at {folder}; set DEMUR_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_csv() -> Callable[[Path, Sequence[dict[str, Any]]], None]:
+    """Writes rows as a CSV file, its folder made."""
+
+    def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    return write
 
 
 @pytest.fixture(scope="session")

