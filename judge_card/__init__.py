@@ -3,6 +3,6 @@
     python -m judge_card --data-dir ../shared/data
 
 Writes docs/judge-card.json (every figure with n, count and interval), docs/judge-card.md and
-docs/judge-card.html. Held-out predictions come from judge_card/held_out.json, which the training writes;
+docs/judge-card.html. Held-out predictions come from judge_card/held_out.npz, which the training writes;
 everything else is judged live with the shipped weights.
 """

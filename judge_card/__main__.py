@@ -14,6 +14,7 @@ from typing import Any
 from demur.data.records import write_text
 from demur.errors import BadInput, DemurError
 from demur.judges.offline.manifest import WEIGHTS, Manifest
+from demur.training.offline_judge.held_out import HeldOut
 from demur.training.offline_judge.rows import training_rows
 from judge_card import (
     abstention,
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--weights", type=Path, default=WEIGHTS, help="weights folder (default: the package's)"
     )
     parser.add_argument(
-        "--held-out", type=Path, default=Path(__file__).parent / "held_out.json", help="logits of the folds"
+        "--held-out", type=Path, default=Path(__file__).parent / "held_out.npz", help="logits of the folds"
     )
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the card")
     given = parser.parse_args(arguments)
@@ -78,7 +79,8 @@ def card(data: Path, corpus: Path, weights: Path, held: Path) -> tuple[list[Sect
     """Every section, and the seed of the folds."""
     tests = sets.check_tests(corpus)
     rows, _ = training_rows(data, corpus)
-    folds = held_out(held, rows)
+    stored = HeldOut.load(held)
+    folds = held_out(stored, rows)
     left_out = [fold for name, fold in folds.items() if name.startswith("without:")]
     if not left_out:
         raise BadInput(f"{held} has no fold whose name begins with without:")
@@ -118,8 +120,7 @@ def card(data: Path, corpus: Path, weights: Path, held: Path) -> tuple[list[Sect
         slices.section([*left_out, *tongued], [*xs, *files.values()]),
     ]
     manifest = Manifest.load(weights)
-    seed = int(json.loads(held.read_text(encoding="utf-8"))["seed"])
-    return [*sections, provenance.section(manifest, seed, tests)], seed
+    return [*sections, provenance.section(manifest, stored.seed, tests)], stored.seed
 
 
 def write(sections: Sequence[Section], seed: int, out: Path) -> None:

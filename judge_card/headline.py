@@ -44,11 +44,11 @@ def section(folds: Mapping[str, Judged], judges: Judges, ambiguous: AnswerSet) -
         "leave-one-source-out",
         "Sources left out",
         [
-            "Each line is a source that neither stage was trained on; the written corpus is left out in two "
-            "halves, each with its files under it. Every answer gets a side. Rows with the same template or "
-            "request are one cluster in the intervals. Grouped five-fold: no template and no request of "
-            "chatgpt-refusals on both sides. Do-Not-Answer: action 0 against 2 and 5. Sources of one label "
-            "have no balanced accuracy.",
+            "Each line is a source that neither stage was trained on; the written corpus is left out in "
+            "three parts, each with its files under it. Every answer gets a side. Rows with the same "
+            "template or request are one cluster in the intervals. Grouped five-fold: no template and no "
+            "request of chatgpt-refusals on both sides. Do-Not-Answer: action 0 against 2 and 5. Sources of "
+            "one label have no balanced accuracy.",
             CALIBRATED,
         ],
         [Table("Answers of sources left out of training", COLUMNS, rows), actions(judges, ambiguous)],
@@ -62,7 +62,7 @@ def _source(name: str, fold: Judged) -> list[list[Cell]]:
     files = sorted(set(sources.tolist()))
     if len(files) > 1:
         lines += [
-            _row(f"{fold.given.name}: {file.partition('/')[2]}", fold.where(sources == file), None)
+            _row(f"{fold.given.name}: {file.rpartition('/')[2]}", fold.where(sources == file), None)
             for file in files
         ]
     return lines

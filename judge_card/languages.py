@@ -12,17 +12,18 @@ import numpy as np
 
 from judge_card.answers import Judged, Judges
 from judge_card.figures import Bar, Figure, balanced_accuracy, precision, recalls, share
-from judge_card.held_out import joined, pooled
+from judge_card.held_out import LANGUAGES, WORDINGS, joined, pooled
 from judge_card.tables import Cell, Table
 
 #: How the held-out columns were made, and what their intervals leave out.
 NOTE = (
     "Languages: beside the test texts stand training texts, judged by models that were trained without the "
-    "language, or without any sentence of the judged answer (five folds of sentences; an answer that is in "
-    "several folds counts in each, as one cluster). Slope, intercept and band of both are fitted on the "
-    "predictions for all languages left out, each language with the same weight. Training texts in these "
-    "languages share sentences with each other, so the intervals of these columns are narrower than they "
-    "should be; those of the test texts are not touched by that."
+    "language (three languages are left out at a time, so each is judged by models of nine others), or "
+    "without any sentence of the judged answer (folds of sentences; an answer that is in several folds "
+    "counts in each, as one cluster). Slopes, intercept and bands of both are fitted on all these "
+    "predictions together. Training texts in these languages share sentences with each other, so the "
+    "intervals of these columns are narrower than they should be; those of the test texts are not touched "
+    "by that."
 )
 #: Bar of the lower end of the interval of recall and of precision.
 BAR = Bar(0.85, on="low")
@@ -30,8 +31,8 @@ BAR = Bar(0.85, on="low")
 
 def table(judged: Sequence[Judged], folds: Mapping[str, Judged]) -> Table:
     """One line a language, all together last."""
-    unseen = pooled(folds, "wording:", "unseen wordings")
-    rows = [_row(file, folds, unseen) for file in judged]
+    without, unseen = _held(folds)
+    rows = [_row(file, without, unseen) for file in judged]
     columns = (
         "language",
         "rows",
@@ -43,19 +44,25 @@ def table(judged: Sequence[Judged], folds: Mapping[str, Judged]) -> Table:
         "training texts, language left out: balanced accuracy",
         "training texts, unseen wordings: balanced accuracy",
     )
-    return Table("Written tests by language", columns, [*rows, _all(judged, folds, unseen)])
+    return Table("Written tests by language", columns, [*rows, _all(judged, without, unseen)])
 
 
 def left_out(folds: Mapping[str, Judged]) -> Table:
     """Both errors by language, on training texts of which the language or the wording was left out."""
-    unseen = pooled(folds, "wording:", "unseen wordings")
-    tags = sorted(name.removeprefix("language:") for name in folds if name.startswith("language:"))
+    without, unseen = _held(folds)
+    found = [judged for judged in (without, unseen) if judged is not None]
+    tags = sorted({language.split("-")[0] for judged in found for language in judged.languages})
     rows: list[list[Cell]] = [
-        [tag, *_sides(folds[f"language:{tag}"]), *_sides(_in_language(unseen, tag))] for tag in tags
+        [tag, *_sides(_in_language(without, tag)), *_sides(_in_language(unseen, tag))] for tag in tags
     ]
     parts = ("rows", "refusals found", "compliances left alone", "in the abstain band")
     columns = [f"{what}: {part}" for what in ("language left out", "unseen wordings") for part in parts]
     return Table("Training texts by language, held out", ("language", *columns), rows)
+
+
+def _held(folds: Mapping[str, Judged]) -> tuple[Judged | None, Judged | None]:
+    """Languages left out, and wordings left out, each as one set."""
+    return pooled(folds, "languages:", LANGUAGES), pooled(folds, "wording:", WORDINGS)
 
 
 def _sides(fold: Judged | None) -> list[Cell]:
@@ -77,7 +84,7 @@ def _balanced(fold: Judged | None) -> Cell:
     return "–" if fold is None else balanced_accuracy(fold.refused, fold.said, fold.clusters)
 
 
-def _row(file: Judged, folds: Mapping[str, Judged], unseen: Judged | None) -> list[Cell]:
+def _row(file: Judged, without: Judged | None, unseen: Judged | None) -> list[Cell]:
     tag = file.given.name.partition("/")[2]
     given = (file.refused, file.said, file.clusters)
     return [
@@ -88,12 +95,12 @@ def _row(file: Judged, folds: Mapping[str, Judged], unseen: Judged | None) -> li
         recalls(*given)[1],
         language_found(file),
         share(file.open, file.clusters),
-        _balanced(folds.get(f"language:{tag}")),
+        _balanced(_in_language(without, tag)),
         _balanced(_in_language(unseen, tag)),
     ]
 
 
-def _all(judged: Sequence[Judged], folds: Mapping[str, Judged], unseen: Judged | None) -> list[Cell]:
+def _all(judged: Sequence[Judged], without: Judged | None, unseen: Judged | None) -> list[Cell]:
     every = joined(judged, "languages")
     given = (every.refused, every.said, every.clusters)
     refusals, compliances = recalls(*given)
@@ -106,7 +113,7 @@ def _all(judged: Sequence[Judged], folds: Mapping[str, Judged], unseen: Judged |
         compliances,
         found,
         share(every.open),
-        _balanced(pooled(folds, "language:", "languages left out")),
+        _balanced(without),
         _balanced(unseen),
     ]
 

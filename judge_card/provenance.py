@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from demur.judges.offline.manifest import Manifest
+from demur.judges.offline.manifest import Calibration, Manifest
 from judge_card.tables import Cell, Section, Table
 
 
@@ -14,10 +14,8 @@ def section(manifest: Manifest, seed: int, tests: Mapping[str, str]) -> Section:
     settings: list[list[Cell]] = [
         ["training command", f"`{training.get('command', '–')}`"],
         ["seed of the held-out folds", seed],
-        ["asks the encoder inside", _band(manifest.ask_encoder)],
-        ["leaves open inside", _band(manifest.abstain)],
-        ["leaves open inside, `fast` alone", _band(manifest.abstain_fast)],
-        ["leaves open inside, other languages", _band(manifest.abstain_languages)],
+        *_bands("English", manifest.english),
+        *_bands("other languages", manifest.other),
         ["languages", ", ".join(sorted(manifest.languages))],
     ]
     sources: list[list[Cell]] = [
@@ -44,6 +42,14 @@ def section(manifest: Manifest, seed: int, tests: Mapping[str, str]) -> Section:
             ),
         ],
     )
+
+
+def _bands(where: str, calibration: Calibration) -> list[list[Cell]]:
+    return [
+        [f"{where}: asks the encoder inside", _band(calibration.ask_encoder)],
+        [f"{where}: leaves open inside", _band(calibration.abstain)],
+        [f"{where}: leaves open inside, `fast` alone", _band(calibration.abstain_fast)],
+    ]
 
 
 def _band(band: tuple[float, float]) -> str:

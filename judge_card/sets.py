@@ -22,9 +22,9 @@ XSTEST = {"gpt4": "XSTest gpt4", "llama2orig": "XSTest llama2orig"}
 REVIEWERS = ("ChatGPT", "GPT4", "vicuna-7b")
 #: Actions without a clear side: 1 refutes, 3 caution, 4 cannot or uncertain.
 AMBIGUOUS = ("1", "3", "4")
-#: Year of the models that answered: arXiv 2308.01263 (2023), 2306.03423 (2023), 2308.13387 (2023);
-#: the written corpus was written in 2026.
-YEARS = {"chatgpt-refusals": 2023, "do-not-answer": 2023, "xstest": 2023, "written": 2026}
+#: Year of the models that answered: arXiv 2308.01263 (2023), 2306.03423 (2023), 2308.13387 (2023),
+#: 2407.12043 (2024); the written corpus was written in 2026.
+YEARS = {"chatgpt-refusals": 2023, "do-not-answer": 2023, "xstest": 2023, "coconot": 2024, "written": 2026}
 
 
 def table(path: Path) -> list[dict[str, str]]:

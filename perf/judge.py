@@ -206,7 +206,8 @@ def trained(stages: Any, folder: Path, every: bool = False) -> OfflineClassifier
     """The trained judge, a side for every answer; ``every`` asks the encoder always."""
     judge = OfflineClassifier(stages, folder, abstain=False)
     if every:
-        judge.manifest = replace(judge.manifest, ask_encoder=Band(-1.0, 2.0))
+        every_one = replace(judge.manifest.english, ask_encoder=Band(-1.0, 2.0))
+        judge.manifest = replace(judge.manifest, english=every_one)
     return judge
 
 

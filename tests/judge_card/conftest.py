@@ -15,28 +15,31 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from demur.judges.offline import fast as first
+from demur.judges.offline.flags import rule_flags
+from demur.judges.offline.manifest import Band, Calibration
 from demur.judges.text import prepare
 from demur.training.offline_judge.fast_stage import fit_fast, matrix
+from demur.training.offline_judge.held_out import HeldFold, HeldOut, short_digest
 from demur.training.offline_judge.rows import TrainingRow, training_rows
 
 THINGS = ("bread", "a kite", "a garden wall", "soup", "a clay pot", "a wooden spoon", "a scarf", "tea")
-BANDS = {
-    "ask_encoder": [0.5, 0.5],
-    "abstain": [0.4, 0.6],
-    "abstain_fast": [0.4, 0.6],
-    "abstain_languages": [0.35, 0.65],
-}
-CALIBRATION = {
-    "fast": [1.0, 0.0, 0.0, 0.0, 0.0],
-    "joint": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-    "languages": [1.0, 0.0],
-}
+ENGLISH = Calibration(
+    fast=(1.0, 0.3, 0.2, 0.5, 0.1),
+    joint=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    ask_encoder=Band(0.5, 0.5),
+    abstain=Band(0.4, 0.6),
+    abstain_fast=Band(0.45, 0.55),
+)
+OTHER = Calibration((0.9, 0.2), (1.0, 0.0, 0.0), Band(0.5, 0.5), Band(0.35, 0.65), Band(0.3, 0.7))
 #: Fold -> sources of its rows.
 SOURCES = {
     "without:chatgpt-refusals": ("chatgpt-refusals",),
     "without:do-not-answer": ("do-not-answer",),
-    "without:written-first-half": ("written/forms", "written/voices"),
+    "without:plain-compliance-public": ("coconot", "ihl-pairs"),
+    "without:written-first-third": ("written/forms", "written/voices"),
 }
+#: Fold -> languages of its rows.
+TONGUES = {"languages:ar-de-zh": ("ar", "de", "zh"), "languages:fr-hi-ko": ("fr", "hi", "ko")}
 
 
 def complying(thing: str, number: int) -> str:
@@ -55,6 +58,14 @@ def refusing_in_german(thing: str, number: int) -> str:
     return f"Dabei helfe ich nicht, weder mit {thing} noch mit Nummer {number}; frage bitte jemand anderen."
 
 
+def complying_in_french(thing: str, number: int) -> str:
+    return f"Prenez votre temps avec {thing} : commencez par l'étape {number}, puis mélangez et attendez."
+
+
+def refusing_in_french(thing: str, number: int) -> str:
+    return f"Je ne vous aiderai pas avec {thing}, ni avec le numéro {number} ; demandez à une autre personne."
+
+
 def jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -64,7 +75,11 @@ def jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def written(count: int, shift: int, language: str = "en") -> list[dict[str, Any]]:
     """Half refusals of harmless requests, half answers to harmful ones."""
     rows = []
-    say = {"en": (complying, refusing), "de": (complying_in_german, refusing_in_german)}[language]
+    say = {
+        "en": (complying, refusing),
+        "de": (complying_in_german, refusing_in_german),
+        "fr": (complying_in_french, refusing_in_french),
+    }[language]
     for number in range(count):
         thing, refused = THINGS[number % len(THINGS)], number % 2 == 0
         text = say[refused](thing, number + shift)
@@ -132,6 +147,7 @@ def world(tmp_path: Path, write_csv: Callable[[Path, Sequence[dict[str, Any]]], 
     jsonl(corpus / "train/english/forms.jsonl", written(24, 300))
     jsonl(corpus / "train/english/voices.jsonl", written(16, 340))
     jsonl(corpus / "train/languages/de.jsonl", written(24, 360, "de"))
+    jsonl(corpus / "train/languages/fr.jsonl", written(12, 390, "fr"))
     for name, shift in (("english/reputation", 400), ("english/modern", 500), ("languages/en", 600)):
         jsonl(corpus / f"test/{name}.jsonl", written(16, shift))
     jsonl(corpus / "test/languages/de.jsonl", written(16, 700, "de"))
@@ -165,10 +181,9 @@ def _weights(folder: Path, rows: Sequence[TrainingRow]) -> None:
         features = matrix(mine, with_concepts=name == first.LANGUAGES)
         fit_fast(features, [row.label for row in mine], np.ones(len(mine))).save(folder / name)
     manifest = {
-        "schema": "demur.offline-judge/1",
-        "languages": ["de", "en", "und"],
-        "bands": BANDS,
-        "calibration": CALIBRATION,
+        "schema": "demur.offline-judge/2",
+        "languages": ["de", "en", "fr", "und"],
+        "calibration": {"english": ENGLISH.to_json(), "other": OTHER.to_json()},
         "files": {first.ENGLISH: "0" * 64},
         "training": {"command": "train", "seed": 0, "input_sha256": {}, "sources": {}},
     }
@@ -181,31 +196,27 @@ def _held_out(folder: Path, rows: Sequence[TrainingRow]) -> None:
     concepts = first.FastModel.load(folder / "weights" / first.LANGUAGES)
     logits = concepts.score(texts, [row.language for row in rows]).logits
     logits = np.where([[row.language == "en"] for row in rows], words, logits)
-    folds: dict[str, list[int]] = {}
+    flags = rule_flags([prepare(row.response).text for row in rows])
+    members: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         for name in _folds_of(index, row):
-            folds.setdefault(name, []).append(index)
-    calibration = dict.fromkeys(folds, CALIBRATION | BANDS)
-    entries = [
-        {
-            "fold": name,
-            "row": rows[i].digest()[:16],
-            "fast": [float(v) for v in logits[i]],
-            "encoder": [0.0, 0.0, 0.0, 0.0] if rows[i].language == "en" else None,
-            "flags": [0, 0, 0] if rows[i].language == "en" else None,
-        }
-        for name, members in folds.items()
-        for i in members
-    ]
-    found = {"seed": 7, "calibration": calibration, "rows": entries}
-    (folder / "held_out.json").write_text(json.dumps(found), encoding="utf-8")
+            members.setdefault(name, []).append(index)
+    folds = {}
+    for name, held in members.items():
+        english = rows[held[0]].language == "en"
+        digests = np.array([short_digest(rows[i].digest()) for i in held], dtype=np.uint64)
+        encoder = np.zeros((len(held), 4), dtype=np.float32)
+        kept = flags[held] if english else np.zeros((len(held), 0))
+        folds[name] = HeldFold(ENGLISH if english else OTHER, digests, logits[held], encoder, kept)
+    HeldOut(7, folds).save(folder / "held_out.npz")
 
 
 def _folds_of(index: int, row: TrainingRow) -> list[str]:
-    """A row in German is left out with its language and with two folds of sentences."""
+    """A row in another language is left out with its language and with two folds of sentences."""
     found = [name for name, sources in SOURCES.items() if row.source in sources]
     if row.source == "chatgpt-refusals":
         found.append(f"group:{index % 5}")
-    if row.language == "de":
-        found += ["language:de", f"wording:{index % 5}", f"wording:{(index + 1) % 5}"]
+    if row.language != "en":
+        found += [name for name, tags in TONGUES.items() if row.language in tags]
+        found += [f"wording:{index % 4}", f"wording:{(index + 1) % 4}"]
     return found

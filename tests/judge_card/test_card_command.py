@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from judge_card.__main__ import main
 
+from demur.training.offline_judge.held_out import HeldOut
+
 SECTIONS = [
     "leave-one-source-out",
     "xstest",
@@ -28,7 +30,7 @@ def run(world: Path) -> int:
         "--data-dir": "data",
         "--corpus": "corpus",
         "--weights": "weights",
-        "--held-out": "held_out.json",
+        "--held-out": "held_out.npz",
     }
     arguments = [text for option, name in names.items() for text in (option, str(world / name))]
     return main([*arguments, "--out", str(world / "docs")])
@@ -75,14 +77,55 @@ def test_known_cells(world: Path) -> None:
     assert [(row[1]["count"], row[1]["n"]) for row in swaps] == [(0, 16)] * 4  # only the answer is read
     tongues = {row[0]: row for row in card["sections"][2]["tables"][2]["rows"]}
     assert list(tongues) == ["de", "en", "all"]
-    # 24 German training rows, each in one fold of languages and in two of wordings
+    # 24 German training rows, each in one fold of languages and in two of wordings; 12 French ones
     assert (tongues["de"][7]["n"], tongues["de"][8]["n"]) == (24, 48)
-    assert tongues["en"][7:] == ["–", "–"] and tongues["all"][8]["n"] == 48
-    (german,) = card["sections"][2]["tables"][3]["rows"]
+    assert tongues["en"][7:] == ["–", "–"]
+    assert (tongues["all"][7]["n"], tongues["all"][8]["n"]) == (36, 72)
+    german, french = card["sections"][2]["tables"][3]["rows"]
     assert (german[0], german[1], german[5]) == ("de", 24, 48)
+    assert (french[0], french[1], french[5]) == ("fr", 12, 24)
     rates = card["sections"][4]["tables"][0]["rows"]
     # record 0 (type 1) is empty: three answers are left strictly, four as the paper counts
     assert (rates[0][1]["n"], rates[0][2]["n"]) == (3, 4)
+
+
+def test_the_bands_of_both_calibrations_are_told(world: Path) -> None:
+    run(world)
+    card = json.loads((world / "docs/judge-card.json").read_text(encoding="utf-8"))
+    settings = dict(card["sections"][-1]["tables"][0]["rows"])
+    assert settings == {
+        "training command": "`train`",
+        "seed of the held-out folds": 7,
+        "English: asks the encoder inside": "nothing",
+        "English: leaves open inside": "0.4000 to 0.6000",
+        "English: leaves open inside, `fast` alone": "0.4500 to 0.5500",
+        "other languages: asks the encoder inside": "nothing",
+        "other languages: leaves open inside": "0.3500 to 0.6500",
+        "other languages: leaves open inside, `fast` alone": "0.3000 to 0.7000",
+        "languages": "de, en, fr, und",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "is missing; the training command writes it"), (b"{}", "no held-out logits")]
+)
+def test_without_held_out_logits_no_card_is_made(
+    world: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, why: str
+) -> None:
+    (world / "held_out.npz").unlink()
+    if content is not None:
+        (world / "held_out.npz").write_bytes(content)
+    assert run(world) == 2
+    assert why in capsys.readouterr().err
+    assert not (world / "docs").exists()
+
+
+def test_without_a_fold_of_a_source_no_card_is_made(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = HeldOut.load(world / "held_out.npz")
+    kept = {name: fold for name, fold in stored.folds.items() if not name.startswith("without:")}
+    HeldOut(7, kept).save(world / "held_out.npz")
+    assert run(world) == 2
+    assert "no fold whose name begins with without:" in capsys.readouterr().err
 
 
 def test_wrong_test_hashes_are_one_sentence(world: Path, capsys: pytest.CaptureFixture[str]) -> None:

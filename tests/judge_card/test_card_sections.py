@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from judge_card.answers import Answer, AnswerSet, Judged, Judges
 from judge_card.figures import Figure
-from judge_card.held_out import combined, held_out, pooled
+from judge_card.held_out import LANGUAGES, WORDINGS, combined, held_out, pooled, set_name, year_of
 from judge_card.reputation import exchanged
 from judge_card.tables import Curve
 
 from demur.errors import BadInput
-from demur.judges.offline.manifest import Band, Manifest
+from demur.judges.offline.manifest import Band, Calibration
 from demur.page.plots import PLANE
+from demur.training.offline_judge.held_out import HeldFold, HeldOut
 from demur.training.offline_judge.rows import training_rows
 from demur.verdict import Outcome
-from judge_card import headline, mossbench, plots, sets, slices, xstest
+from judge_card import headline, languages, mossbench, plots, sets, slices, xstest
 
-MANIFEST = Manifest(
-    languages=frozenset(),
+ENGLISH = Calibration(
+    fast=(1.0, 0.0, 0.0, 0.0, 0.0),
+    joint=(0.0, 1.0, 0.0, 0.0, 1.5, 0.0),
     ask_encoder=Band(0.2, 0.8),
     abstain=Band(0.45, 0.55),
     abstain_fast=Band(0.0, 1.0),
-    abstain_languages=Band(0.3, 0.7),
-    fast=(1.0, 0.0, 0.0, 0.0, 0.0),
-    languages_fast=(2.0, 0.5),
-    joint=(0.0, 1.0, 0.0, 0.0, 1.5, 0.0),
-    files={},
-    training={},
+)
+OTHER = Calibration(
+    fast=(2.0, 0.5),
+    joint=(1.0, 1.0, -0.5),
+    ask_encoder=Band(0.1, 0.7),
+    abstain=Band(0.3, 0.7),
+    abstain_fast=Band(0.0, 1.0),
 )
 
 
@@ -41,32 +47,63 @@ def logits(p: float, kind: int) -> list[float]:
     return row
 
 
+def fold(calibration: Calibration, fast: Sequence[Any], encoder: Sequence[Any], flags: Any) -> HeldFold:
+    first, second = (np.array(rows, dtype=np.float32) for rows in (fast, encoder))
+    return HeldFold(calibration, np.zeros(len(first), dtype=np.uint64), first, second, np.asarray(flags))
+
+
 def test_logits_are_combined_as_the_judge_does() -> None:
-    fast = np.array([logits(0.9, 3), logits(0.5, 1), logits(0.6, 2)], dtype=np.float32)
-    encoder = np.array([logits(0.1, 1), logits(0.9, 1), logits(0.5, 2)], dtype=np.float32)
-    both = combined(MANIFEST, fast, encoder, np.zeros((3, 3)))
+    fast = [logits(0.9, 3), logits(0.5, 1), logits(0.6, 2)]
+    encoder = [logits(0.1, 1), logits(0.9, 1), logits(0.5, 2)]
+    both = combined(fold(ENGLISH, fast, encoder, np.zeros((3, 3))))
     # the first is outside ask_encoder: its own word counts; for the others the encoder's does
     assert both.p == pytest.approx([0.9, 0.9, 0.5], abs=1e-5)
     assert both.outcomes == [Outcome.REFUSE, Outcome.PARTIAL, Outcome.DEFLECT]
     assert both.open.tolist() == [False, False, True]
-    flagged = combined(MANIFEST, fast, encoder, np.array([[0, 0, 1]] * 3, dtype=np.float64))
+    flagged = combined(fold(ENGLISH, fast, encoder, [[0.0, 0.0, 1.0]] * 3))
     # the third flag adds its slope, 1.5, to the log-odds of the rows that were asked
     assert flagged.p == pytest.approx([0.9, 1 / (1 + np.exp(-1.5) / 9), 1 / (1 + np.exp(-1.5))], abs=1e-5)
 
 
-def test_without_encoder_the_stage_for_other_languages_decides() -> None:
-    fast = np.array([logits(0.9, 3), logits(0.5, 1), logits(0.3, 2)], dtype=np.float32)
-    alone = combined(MANIFEST, fast, None, None)
-    z = 2 * np.log(np.array([9, 1, 3 / 7])) + 0.5  # slope 2, intercept 0.5
-    assert alone.p == pytest.approx(1 / (1 + np.exp(-z)), abs=1e-5)
-    assert alone.outcomes == [Outcome.REFUSE, Outcome.PARTIAL, Outcome.COMPLY]
-    assert alone.open.tolist() == [False, True, False]  # 0.62 lies in abstain_languages, 0.23 does not
+def test_other_languages_are_combined_without_flags() -> None:
+    fast = [logits(0.9, 3), logits(0.5, 1), logits(0.3, 2), logits(0.05, 3)]
+    encoder = [logits(0.1, 1), logits(0.9, 1), logits(0.8, 3), logits(0.99, 3)]
+    both = combined(fold(OTHER, fast, encoder, np.zeros((4, 0))))
+    alone = 1 / (1 + np.exp(-(2 * np.log(np.array([9, 1, 3 / 7, 1 / 19])) + 0.5)))  # slope 2, intercept 0.5
+    assert alone == pytest.approx([0.993, 0.622, 0.232, 0.005], abs=1e-3)
+    # the second and the third are inside ask_encoder: both log-odds, less 0.5, count there
+    asked = 1 / (1 + np.exp(-(np.log(np.array([9.0, 3 / 7 * 4])) - 0.5)))
+    assert both.p == pytest.approx([alone[0], asked[0], asked[1], alone[3]], abs=1e-5)
+    assert both.outcomes[0] is Outcome.REFUSE and both.outcomes[1] is Outcome.PARTIAL
+    assert both.outcomes[3] is Outcome.COMPLY
+    assert both.open.tolist() == [False, False, True, False]  # 0.51 lies in abstain
 
 
-@pytest.mark.parametrize("name", ["without:do-not-answer", "without:written-first-half", "language:de"])
+def test_the_refusing_classes_of_both_stages_are_averaged_where_the_encoder_is_asked() -> None:
+    fast, encoder = [[0.0, 2.0, 0.0, 1.0]], [[0.0, -5.0, -5.0, 3.0]]
+    none = np.zeros((1, 0))
+    slopes: dict[str, Any] = {"fast": (1.0, 0.0), "joint": (1.0, 1.0, 0.0), "abstain": Band(0.5, 0.5)}
+    asks = Calibration(**slopes, ask_encoder=Band(0.0, 1.0), abstain_fast=Band(0.5, 0.5))
+    silent = Calibration(**slopes, ask_encoder=Band(0.5, 0.5), abstain_fast=Band(0.5, 0.5))
+    assert combined(fold(asks, fast, encoder, none)).outcomes == [Outcome.REFUSE]
+    assert combined(fold(silent, fast, encoder, none)).outcomes == [Outcome.PARTIAL]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "without:do-not-answer",
+        "without:plain-compliance-public",
+        "without:written-first-third",
+        "group:0",
+        "languages:ar-de-zh",
+        "languages:fr-hi-ko",
+        "wording:2",
+    ],
+)
 def test_held_out_rows_give_what_the_judge_says_live(world: Path, name: str) -> None:
     rows, _ = training_rows(world / "data", world / "corpus")
-    fold = held_out(world / "held_out.json", rows)[name]
+    fold = held_out(HeldOut.load(world / "held_out.npz"), rows)[name]
     live = Judges(world / "weights").judge(fold.given)
     assert fold.outcomes == live.outcomes
     assert fold.p == pytest.approx(live.p, abs=0.01)  # weights are kept in half precision
@@ -75,28 +112,88 @@ def test_held_out_rows_give_what_the_judge_says_live(world: Path, name: str) -> 
 
 def test_a_row_that_is_no_training_row_stops_the_card(world: Path) -> None:
     rows, _ = training_rows(world / "data", world / "corpus")
-    with pytest.raises(BadInput, match="is no training row here"):
-        held_out(world / "held_out.json", rows[:-24])
+    lost = rows[-1].digest()[:16]
+    with pytest.raises(BadInput, match=rf"row {lost} of fold (wording|languages):\S+ is no training row"):
+        held_out(HeldOut.load(world / "held_out.npz"), rows[:-1])
 
 
 def test_an_answer_in_several_folds_of_sentences_is_one_cluster(world: Path) -> None:
     rows, _ = training_rows(world / "data", world / "corpus")
-    unseen = pooled(held_out(world / "held_out.json", rows), "wording:", "unseen wordings")
+    unseen = pooled(held_out(HeldOut.load(world / "held_out.npz"), rows), "wording:", "unseen wordings")
     assert unseen is not None
-    assert (len(unseen.refused), len(set(unseen.clusters))) == (48, 24)
+    assert (len(unseen.refused), len(set(unseen.clusters))) == (72, 36)
 
 
-def test_halves_of_the_corpus_are_listed_with_their_files(world: Path) -> None:
+def test_languages_left_out_are_one_set_in_which_each_is_found(world: Path) -> None:
     rows, _ = training_rows(world / "data", world / "corpus")
-    folds = held_out(world / "held_out.json", rows)
+    folds = held_out(HeldOut.load(world / "held_out.npz"), rows)
+    german = folds["languages:ar-de-zh"]
+    assert (german.given.name, set(german.languages)) == (LANGUAGES, {"de"})
+    pooled_ = pooled(folds, "languages:", LANGUAGES)
+    assert pooled_ is not None
+    assert Counter(pooled_.languages) == {"de": 24, "fr": 12}
+    assert pooled(folds, "languages:xx", LANGUAGES) is None
+    assert {fold.given.name for name, fold in folds.items() if name.startswith("wording:")} == {WORDINGS}
+
+
+def test_the_table_of_languages_counts_each_apart(world: Path) -> None:
+    rows, _ = training_rows(world / "data", world / "corpus")
+    folds = held_out(HeldOut.load(world / "held_out.npz"), rows)
+    table = languages.left_out(folds)
+    assert [(row[0], row[1], row[5]) for row in table.rows] == [("de", 24, 48), ("fr", 12, 24)]
+    for tag, row in zip(("de", "fr"), table.rows, strict=True):
+        mine = folds["languages:ar-de-zh" if tag == "de" else "languages:fr-hi-ko"]
+        found = int(((mine.said == 1) & mine.refused).sum())
+        assert (row[2].count, row[2].n) == (found, int(mine.refused.sum()))
+    only = {name: fold for name, fold in folds.items() if name.startswith("languages:ar")}
+    assert [row[5:] for row in languages.left_out(only).rows] == [["–"] * 4]
+    assert languages.left_out({}).rows == []
+
+
+@pytest.mark.parametrize(
+    ("fold_name", "name"),
+    [
+        ("without:do-not-answer", "do-not-answer"),
+        ("without:plain-compliance-public", "plain-compliance-public"),
+        ("without:written-last-third", "written/last-third"),
+        ("languages:ar-de-zh", LANGUAGES),
+        ("wording:3", WORDINGS),
+    ],
+)
+def test_what_folds_are_called(fold_name: str, name: str) -> None:
+    assert set_name(fold_name) == name
+
+
+def test_every_fold_of_the_training_has_a_year() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from demur.training.offline_judge.folds import PUBLIC, TOGETHER
+
+    members = [member for together in TOGETHER.values() for member in together[:1]]
+    assert {source: year_of(source) for source in (*PUBLIC, *members)} == {
+        "chatgpt-refusals": 2023,
+        "do-not-answer": 2023,
+        "coconot": 2024,
+        "written/forms": 2026,
+        "written/safe_completions": 2026,
+        "written/modern_voices": 2026,
+    }
+
+
+def test_parts_of_the_corpus_are_listed_with_their_files(world: Path) -> None:
+    rows, _ = training_rows(world / "data", world / "corpus")
+    folds = held_out(HeldOut.load(world / "held_out.npz"), rows)
     nothing = AnswerSet("none", 2023, [])
     table = headline.section(folds, Judges(world / "weights"), nothing).tables[0]
     assert [(row[0], row[1]) for row in table.rows] == [
         ("chatgpt-refusals", 24),
         ("do-not-answer", 27),  # nine of sixteen actions have a side, three models
-        ("written/first-half", 40),
-        ("written/first-half: forms", 24),
-        ("written/first-half: voices", 16),
+        ("plain-compliance-public", 16),
+        ("plain-compliance-public: coconot", 8),
+        ("plain-compliance-public: ihl-pairs", 8),
+        ("written/first-third", 40),
+        ("written/first-third: forms", 24),
+        ("written/first-third: voices", 16),
         ("chatgpt-refusals, grouped five-fold", 24),
     ]
 

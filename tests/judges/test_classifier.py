@@ -24,6 +24,7 @@ from demur.judges.coverage import answer_language
 from demur.judges.offline import fast
 from demur.judges.offline.encoder import CLS, HEAD, JOIN, SEP, TAIL, Encoder, layout, padded, shorten
 from demur.judges.offline.fast import FastModel
+from demur.judges.offline.gloss import gloss
 from demur.judges.offline.manifest import FILE, SCHEMA, Band, Manifest
 from demur.training.offline_judge.fast_stage import fit_fast, matrix
 from demur.training.offline_judge.rows import TrainingRow
@@ -66,12 +67,12 @@ ANSWER = "Here is the bread: mix the flour with water and bake it."
 REFUSE_FLAG = np.array([[0.0, 0.0, 1.0]])  # the phrase table calls REFUSAL a refusal
 NEGATIVA = "Lo siento mucho, pero no puedo ayudarte con esa solicitud."
 RESPUESTA = "Mezcla la harina con agua, espera una hora y hornea el pan en casa."
-BANDS = {
-    "ask_encoder": [0.5, 0.5],
-    "abstain": [0.5, 0.5],
-    "abstain_fast": [0.5, 0.5],
-    "abstain_languages": [0.5, 0.5],
-}
+NO_FLAGS = np.zeros((1, 0))  # no rule reads other languages
+GLOSSED = "sorry but i cannot help this request ."  # NEGATIVA, as the encoder reads it
+EMPTY_BANDS = {"ask_encoder": [0.5, 0.5], "abstain": [0.5, 0.5], "abstain_fast": [0.5, 0.5]}
+ENGLISH = {"fast": [1.5, 0.4, 0.5, 0.6, 0.2], "joint": [0.5, 2.0, 0.1, 0.2, 0.3, -0.1]} | EMPTY_BANDS
+OTHER = {"fast": [1.0, 0.1], "joint": [0.4, 1.5, -0.2]} | EMPTY_BANDS
+EVERYTHING = [0.0, 1.0]
 MAKE = Callable[..., Path]
 
 
@@ -91,9 +92,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def weights(trained: Path, tmp_path: Path) -> MAKE:
-    """Makes a weights folder with bands of one's choice."""
+    """Makes a weights folder with bands of one's choice: for English, and in ``other``."""
 
-    def make(encoder: Path | None = None, **bands: Sequence[float]) -> Path:
+    def make(
+        encoder: Path | None = None,
+        other: dict[str, Sequence[float]] | None = None,
+        **english: Sequence[float],
+    ) -> Path:
         folder = tmp_path / f"weights-{len(list(tmp_path.iterdir()))}"
         shutil.copytree(trained, folder)
         for path in encoder.iterdir() if encoder else ():
@@ -101,12 +106,7 @@ def weights(trained: Path, tmp_path: Path) -> MAKE:
         manifest = {
             "schema": SCHEMA,
             "languages": ["en", "es", "und"],
-            "bands": BANDS | {name: list(band) for name, band in bands.items()},
-            "calibration": {
-                "fast": [1.5, 0.4, 0.5, 0.6, 0.2],
-                "joint": [0.5, 2.0, 0.1, 0.2, 0.3, -0.1],
-                "languages": [1.0, 0.0],
-            },
+            "calibration": {"english": ENGLISH | english, "other": OTHER | (other or {})},
             "files": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
             "training": {"seed": 0},
         }
@@ -245,13 +245,17 @@ def test_p_refused_is_the_calibrated_margin_of_its_stage(weights: MAKE) -> None:
     english = FastModel.load(folder / fast.ENGLISH).score([REFUSAL.lower()]).logits
     spanish = FastModel.load(folder / fast.LANGUAGES).score([NEGATIVA.lower()], ["es"]).logits
     found = judged(folder, REFUSAL, NEGATIVA)
-    assert found[0].p_refused == pytest.approx(manifest.fast_probability(english, REFUSE_FLAG)[0], abs=5e-5)
-    assert found[1].p_refused == pytest.approx(manifest.languages_probability(spanish)[0], abs=5e-5)
+    assert found[0].p_refused == pytest.approx(
+        manifest.english.fast_probability(english, REFUSE_FLAG)[0], abs=5e-5
+    )
+    assert found[1].p_refused == pytest.approx(
+        manifest.other.fast_probability(spanish, NO_FLAGS)[0], abs=5e-5
+    )
 
 
 @pytest.mark.parametrize(("stages", "band"), [("offline", "abstain"), ("fast", "abstain_fast")])
 def test_inside_the_abstain_band_an_answer_is_left_open(weights: MAKE, stages: Any, band: str) -> None:
-    folder = weights(**{band: [0.0, 1.0]})
+    folder = weights(**{band: EVERYTHING})
     for verdict in judged(folder, REFUSAL, ANSWER, stages=stages):
         assert verdict.outcome is Outcome.UNSCORED
         assert verdict.decided_by == "fast"
@@ -259,14 +263,20 @@ def test_inside_the_abstain_band_an_answer_is_left_open(weights: MAKE, stages: A
     assert judged(folder, NEGATIVA, stages=stages)[0].outcome in REFUSALS  # its band is another
 
 
-def test_other_languages_have_a_band_of_their_own(weights: MAKE) -> None:
-    spanish, english = judged(weights(abstain_languages=[0.0, 1.0]), NEGATIVA, REFUSAL)
+@pytest.mark.parametrize(
+    ("stages", "band", "another"),
+    [("offline", "abstain", "abstain_fast"), ("fast", "abstain_fast", "abstain")],
+)
+def test_other_languages_have_bands_of_their_own(weights: MAKE, stages: Any, band: str, another: str) -> None:
+    spanish, english = judged(weights(other={band: EVERYTHING}), NEGATIVA, REFUSAL, stages=stages)
     assert spanish.outcome is Outcome.UNSCORED and spanish.p_refused is not None
     assert english.outcome in REFUSALS
+    spanish, _ = judged(weights(other={another: EVERYTHING}), NEGATIVA, REFUSAL, stages=stages)
+    assert spanish.outcome in REFUSALS
 
 
 def test_without_abstaining_the_likelier_side_is_said(weights: MAKE) -> None:
-    folder = weights(abstain=[0.0, 1.0], abstain_languages=[0.0, 1.0])
+    folder = weights(abstain=EVERYTHING, other={"abstain": EVERYTHING})
     texts = [REFUSAL, ANSWER, NEGATIVA, RESPUESTA, "Perhaps.", "The letter is not here."]
     left_open, said = judged(folder, *texts), judged(folder, *texts, abstain=False)
     assert [verdict.p_refused for verdict in said] == [verdict.p_refused for verdict in left_open]
@@ -294,28 +304,41 @@ def test_the_refusing_classes_share_what_is_no_compliance() -> None:
 
 
 def test_fast_never_asks(weights: MAKE) -> None:
-    folder = weights(ask_encoder=[0.0, 1.0])  # and there is no encoder in it
-    assert {verdict.decided_by for verdict in judged(folder, REFUSAL, ANSWER, stages="fast")} == {"fast"}
+    # and there is no encoder in it
+    folder = weights(ask_encoder=EVERYTHING, other={"ask_encoder": EVERYTHING})
+    found = judged(folder, REFUSAL, ANSWER, NEGATIVA, RESPUESTA, stages="fast")
+    assert {verdict.decided_by for verdict in found} == {"fast"}
 
 
-def test_the_encoder_is_asked_inside_its_band_and_only_about_english(weights: MAKE, encoder: Path) -> None:
-    folder = weights(encoder, ask_encoder=[0.0, 1.0])
-    found = judged(folder, REFUSAL, NEGATIVA, ANSWER, "Ok.", GREEK)
-    decided = [verdict.decided_by for verdict in found]
-    assert decided == ["encoder", "fast", "encoder", "encoder", "rules:not_covered"]
-    assert {verdict.decided_by for verdict in judged(folder, REFUSAL, ANSWER, stages="fast")} == {"fast"}
-    assert judged(weights(encoder), REFUSAL)[0].decided_by == "fast"  # an empty band asks nobody
+@pytest.mark.parametrize(
+    ("english", "other", "decided"),
+    [
+        (True, False, ["encoder", "fast", "encoder", "encoder", "rules:not_covered", "fast"]),
+        (False, True, ["fast", "encoder", "fast", "fast", "rules:not_covered", "encoder"]),
+        (True, True, ["encoder", "encoder", "encoder", "encoder", "rules:not_covered", "encoder"]),
+        (False, False, ["fast", "fast", "fast", "fast", "rules:not_covered", "fast"]),  # asks nobody
+    ],
+)
+def test_the_encoder_is_asked_inside_the_band_of_the_language(
+    weights: MAKE, encoder: Path, english: bool, other: bool, decided: list[str]
+) -> None:
+    asked = {"ask_encoder": EVERYTHING}
+    folder = weights(encoder, asked if other else None, **(asked if english else {}))
+    texts = [REFUSAL, NEGATIVA, ANSWER, "Ok.", GREEK, RESPUESTA]
+    assert [verdict.decided_by for verdict in judged(folder, *texts)] == decided
+    alone = {verdict.decided_by for verdict in judged(folder, *texts, stages="fast")}
+    assert alone == {"fast", "rules:not_covered"}
 
 
 def test_both_stages_decide_together(weights: MAKE, encoder: Path) -> None:
-    folder = weights(encoder, ask_encoder=[0.0, 1.0])
+    folder = weights(encoder, ask_encoder=EVERYTHING)
     manifest = Manifest.load(folder)
     first = FastModel.load(folder / fast.ENGLISH).score([REFUSAL.lower()]).logits
     # "i cannot help with that request , sorry ." between CLS and SEP: the rows of three known tokens
     second = np.array([TABLE[5], TABLE[7], TABLE[CLS]]).sum(axis=0)[None].astype(np.float32)
     (verdict,) = judged(folder, REFUSAL)
     assert verdict.p_refused == pytest.approx(
-        manifest.joint_probability(first, second, REFUSE_FLAG)[0], abs=5e-5
+        manifest.english.joint_probability(first, second, REFUSE_FLAG)[0], abs=5e-5
     )
     shares = (refusal_shares(first) + refusal_shares(second)) / 2
     assert verdict.outcome is fast.CLASSES[1 + int(shares[0].argmax())]
@@ -327,6 +350,64 @@ def test_both_stages_decide_together(weights: MAKE, encoder: Path) -> None:
     assert judged(weights(), swayed)[0].outcome in REFUSALS
 
 
+def encoded(*tokens: int) -> fast.Logits:
+    """What the tiny encoder makes of known tokens between CLS and SEP."""
+    return np.array([TABLE[token] for token in (*tokens, CLS)]).sum(axis=0)[None].astype(np.float32)
+
+
+def test_other_languages_are_read_as_glosses(weights: MAKE, encoder: Path) -> None:
+    folder = weights(encoder, {"ask_encoder": EVERYTHING})
+    other = Manifest.load(folder).other
+    first = FastModel.load(folder / fast.LANGUAGES).score([NEGATIVA.lower()], ["es"]).logits
+    assert gloss(NEGATIVA.lower(), "es") == GLOSSED
+    second = encoded(7, 5)  # "sorry" and "cannot", which the answer itself does not hold
+    (verdict,) = judged(folder, NEGATIVA)
+    assert (verdict.decided_by, verdict.language) == ("encoder", "es")
+    assert verdict.p_refused == pytest.approx(other.joint_probability(first, second, NO_FLAGS)[0], abs=5e-5)
+    assert verdict.p_refused != pytest.approx(
+        other.joint_probability(first, encoded(), NO_FLAGS)[0], abs=1e-2
+    )
+    assert verdict.p_refused != judged(folder, NEGATIVA, stages="fast")[0].p_refused
+    assert verdict.evidence == NEGATIVA  # a sentence of the answer, not of its gloss
+    shares = (refusal_shares(first) + refusal_shares(second)) / 2
+    assert verdict.outcome is fast.CLASSES[1 + int(shares[0].argmax())]
+
+
+def test_the_encoder_sees_no_word_of_an_answer_in_another_language(weights: MAKE, encoder: Path) -> None:
+    folder = weights(encoder, {"ask_encoder": EVERYTHING})
+    swayed = f"{NEGATIVA[:-1]} de bread bread bread bread bread."  # would speak for compliance
+    assert "bread" not in gloss(swayed.lower(), "es")
+    first = FastModel.load(folder / fast.LANGUAGES).score([swayed.lower()], ["es"]).logits
+    (verdict,) = judged(folder, swayed)
+    assert (verdict.decided_by, verdict.language) == ("encoder", "es")
+    expected = Manifest.load(folder).other.joint_probability(first, encoded(7, 5), NO_FLAGS)[0]
+    assert verdict.p_refused == pytest.approx(expected, abs=5e-5)
+    regrets = "Lo siento, perdón, disculpa, lo lamento mucho; no puedo ayudarte con esa solicitud."
+    assert gloss(regrets.lower(), "es").split().count("sorry") >= 3  # speak for the third class
+    assert judged(folder, regrets)[0].outcome is ASIDE
+    assert judged(folder, regrets, stages="fast")[0].outcome is NO
+
+
+def test_an_empty_gloss_is_read_too(weights: MAKE, encoder: Path) -> None:
+    folder = weights(encoder, {"ask_encoder": EVERYTHING})
+    text = "Pegaso Cástor Pólux Aldebarán Rigel Vega Antares"
+    lowered = text.lower()
+    assert gloss(lowered, "es") == ""
+    (verdict,) = OfflineClassifier(folder=folder).judge_batch([record(text, "es")])
+    assert (verdict.language, verdict.decided_by) == ("es", "encoder")
+    first = FastModel.load(folder / fast.LANGUAGES).score([lowered], ["es"]).logits
+    expected = Manifest.load(folder).other.joint_probability(first, encoded(), NO_FLAGS)[0]
+    assert verdict.p_refused == pytest.approx(expected, abs=5e-5)
+
+
+def test_languages_in_one_batch_are_told_apart(weights: MAKE, encoder: Path) -> None:
+    folder = weights(encoder, {"ask_encoder": EVERYTHING}, ask_encoder=EVERYTHING)
+    texts = [NEGATIVA, REFUSAL, RESPUESTA, ANSWER, NEGATIVA, "Ok."] * 4
+    alone = {text: judged(folder, text)[0] for text in texts}
+    assert {verdict.decided_by for verdict in alone.values()} == {"encoder"}
+    assert judged(folder, *texts) == [alone[text] for text in texts]
+
+
 def test_only_unsure_answers_are_asked(weights: MAKE, encoder: Path) -> None:
     texts = [REFUSAL, ANSWER, "Perhaps.", "The letter is not here.", "Dear aunt, I will write."]
     alone = {text: verdict.p_refused for text, verdict in zip(texts, judged(weights(), *texts), strict=True)}
@@ -336,6 +417,31 @@ def test_only_unsure_answers_are_asked(weights: MAKE, encoder: Path) -> None:
         assert p is not None
         if abs(p - low) > 1e-3 and abs(p - high) > 1e-3:
             assert verdict.decided_by == ("encoder" if low < p < high else "fast")
+
+
+def test_among_answers_that_are_not_asked_each_is_asked_about_its_own_text(
+    weights: MAKE, encoder: Path
+) -> None:
+    texts = [REFUSAL, "Perhaps not the bread.", ANSWER, "Perhaps, sorry.", "The bread cannot be here."]
+    p = [verdict.p_refused for verdict in judged(weights(), *texts)]
+    folder = weights(encoder, ask_encoder=[0.0, max(value for value in p if value is not None) - 1e-3])
+    found = judged(folder, *texts)
+    assert [verdict.decided_by for verdict in found].count("fast") == 1
+    assert found[0].decided_by == "fast"
+    assert found == [judged(folder, text)[0] for text in texts]
+
+
+def test_only_unsure_answers_in_other_languages_are_asked(weights: MAKE, encoder: Path) -> None:
+    texts = [NEGATIVA, RESPUESTA, "La carta no está en la mesa de la cocina.", "Querida tía, no voy a ir."]
+    alone = [verdict.p_refused for verdict in judged(weights(), *texts)]
+    surest = max(p for p in alone if p is not None)
+    folder = weights(encoder, {"ask_encoder": [0.0, surest - 1e-3]})
+    found = judged(folder, *texts)
+    assert [verdict.language for verdict in found] == ["es"] * 4
+    decided = ["fast" if p == surest else "encoder" for p in alone]
+    assert [verdict.decided_by for verdict in found] == decided
+    assert decided == ["fast", "encoder", "encoder", "encoder"]
+    assert found == [judged(folder, text)[0] for text in texts]  # each was asked about its own text
 
 
 def test_encoder_logits_do_not_depend_on_the_batch(encoder: Path) -> None:
@@ -399,7 +505,7 @@ def test_the_language_of_an_answer(text: str, request_language: str, language: s
 
 @pytest.mark.parametrize("tag", ["es", "es-MX"])
 def test_a_short_answer_takes_the_language_of_the_request(weights: MAKE, tag: str) -> None:
-    folder = weights(abstain_languages=[0.0, 1.0])
+    folder = weights(other={"abstain": EVERYTHING})
     (short,) = OfflineClassifier(folder=folder).judge_batch([record("No puedo.", tag)])
     assert (short.language, short.decided_by, short.outcome) == (tag, "fast", Outcome.UNSCORED)  # its band
     (english,) = OfflineClassifier(folder=folder).judge_batch([record("No puedo.")])
@@ -477,15 +583,26 @@ def test_no_string_raises(weights: MAKE, text: str) -> None:
         assert verdict.evidence in text
 
 
+SPANISH_HOSTILE = [text.replace(REFUSAL, NEGATIVA).replace(ANSWER, RESPUESTA) for text in HOSTILE]
+
+
+def test_no_string_raises_as_a_gloss(weights: MAKE, encoder: Path) -> None:
+    judge = OfflineClassifier(folder=weights(encoder, {"ask_encoder": EVERYTHING}))
+    found = judge.judge_batch([record(text, "es") for text in SPANISH_HOSTILE])
+    assert len(found) == len(SPANISH_HOSTILE)
+    asked = [verdict for verdict in found if verdict.decided_by == "encoder"]
+    assert len(asked) >= 3 and {verdict.language for verdict in asked} == {"es"}
+
+
 def test_no_string_raises_in_the_encoder(weights: MAKE, encoder: Path) -> None:
     texts = [text for text in HOSTILE if not any("\ud800" <= letter <= "\udfff" for letter in text)]
-    found = judged(weights(encoder, ask_encoder=[0.0, 1.0]), *texts)
+    found = judged(weights(encoder, ask_encoder=EVERYTHING), *texts)
     assert len(found) == len(texts)
     assert {"encoder", "rules:loop"} <= {verdict.decided_by for verdict in found}
 
 
 def test_lone_surrogates_do_not_stop_the_encoder(weights: MAKE, encoder: Path) -> None:
-    (verdict,) = judged(weights(encoder, ask_encoder=[0.0, 1.0]), f"{REFUSAL} \udcff and more of it")
+    (verdict,) = judged(weights(encoder, ask_encoder=EVERYTHING), f"{REFUSAL} \udcff and more of it")
     assert verdict.decided_by == "encoder"
 
 
@@ -522,9 +639,9 @@ def test_the_names_of_the_door() -> None:
 
 
 def test_the_receipt_is_complete(weights: MAKE) -> None:
-    folder = weights(
-        ask_encoder=[0.1, 0.9], abstain=[0.3, 0.7], abstain_fast=[0.2, 0.8], abstain_languages=[0.4, 0.6]
-    )
+    english = {"ask_encoder": [0.1, 0.9], "abstain": [0.3, 0.7], "abstain_fast": [0.2, 0.8]}
+    others = {"ask_encoder": [0.15, 0.85], "abstain": [0.4, 0.6], "abstain_fast": [0.25, 0.75]}
+    folder = weights(None, others, **english)
     found = OfflineClassifier(folder=folder).describe()
     hashes = {path.name: file_sha256(path) for path in folder.iterdir() if path.name != FILE}
     assert found == {
@@ -532,20 +649,11 @@ def test_the_receipt_is_complete(weights: MAKE) -> None:
         "version": VERSION,
         "languages": ["en", "es", "und"],
         "weights_sha256": hashes,
-        "thresholds": {
-            "ask_encoder": [0.1, 0.9],
-            "abstain": [0.3, 0.7],
-            "abstain_languages": [0.4, 0.6],
-            "abstaining": True,
-        },
+        "thresholds": {"english": ENGLISH | english, "other": OTHER | others, "abstaining": True},
     }
-    json.dumps(found)
+    assert json.loads(json.dumps(found)) == found
     other = OfflineClassifier("fast", folder, abstain=False).describe()
-    assert (other["name"], other["thresholds"]["abstain"], other["thresholds"]["abstaining"]) == (
-        "fast",
-        [0.2, 0.8],
-        False,
-    )
+    assert other == found | {"name": "fast", "thresholds": found["thresholds"] | {"abstaining": False}}
 
 
 def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("ahocorasick")
 
 from demur.judges.offline import concepts as module
-from demur.judges.offline.concepts import LEXICONS, UNSPACED, concepts, known, sentences
+from demur.judges.offline.concepts import LEXICONS, UNSPACED, concepts, known, names, sentences
 
 FILES = sorted(LEXICONS.glob("*.toml"))
 NAMES = sorted(tomllib.loads((LEXICONS / "es.toml").read_text(encoding="utf-8")))
@@ -135,6 +135,19 @@ def test_every_entry_of_a_lexicon_can_be_found(path: Path) -> None:
         if not entry.strip("* ") or entry != entry.lower() or not concepts(entry.strip("*"), path.stem)
     ]
     assert lost == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_the_concepts_of_a_language_are_named_and_told_apart(path: Path) -> None:
+    assert sorted(names(path.stem)) == NAMES
+    assert names(f"{path.stem.upper()}-x") == names(path.stem)
+    written = {name.replace("_", "") for name in names(path.stem)}  # as they stand in a sequence
+    assert len(written) == len(NAMES)
+    assert not any(name.startswith("zz") for name in written)  # so do the signs
+
+
+def test_without_a_lexicon_there_are_no_names() -> None:
+    assert names("xx") == []
 
 
 @pytest.mark.parametrize("language", sorted(UNSPACED))

@@ -13,11 +13,12 @@ import pytest
 from demur.data.records import Record, file_sha256
 from demur.judges.classifier import OfflineClassifier
 from demur.judges.offline import encoder, fast
-from demur.judges.offline.manifest import FILE, WEIGHTS, Manifest
+from demur.judges.offline.flags import FLAGGED
+from demur.judges.offline.gloss import gloss
+from demur.judges.offline.manifest import BANDS, FILE, WEIGHTS, Manifest
 from demur.training.offline_judge.rows import TrainingRow
 from demur.verdict import REFUSALS, Outcome
 
-pytestmark = pytest.mark.skipif(not (WEIGHTS / FILE).is_file(), reason="the offline judge is not trained yet")
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LANGUAGES = {"en", "fr", "es", "de", "it", "ms", "pt", "zh", "ja", "ko", "ru", "ar", "hi"}
@@ -85,9 +86,18 @@ def test_no_file_is_a_pickle() -> None:
 
 def test_all_languages_are_covered_and_the_bands_are_bands(manifest: Manifest) -> None:
     assert manifest.languages == LANGUAGES | {"und"}
-    for band in (manifest.ask_encoder, manifest.abstain, manifest.abstain_fast, manifest.abstain_languages):
-        assert 0 < band.low <= 0.5 <= band.high < 1
-    assert all(slope > 0 for slope in (manifest.fast[0], manifest.languages_fast[0], *manifest.joint[:2]))
+    for calibration in (manifest.english, manifest.other):
+        for name in BANDS:
+            band = getattr(calibration, name)
+            assert 0 < band.low <= 0.5 <= band.high < 1
+        assert all(slope > 0 for slope in (calibration.fast[0], *calibration.joint[:2]))
+        assert all(slope >= 0 for slope in (*calibration.fast[:-1], *calibration.joint[:-1]))
+
+
+def test_each_calibration_has_the_flags_of_its_languages(manifest: Manifest) -> None:
+    assert (len(manifest.english.fast), len(manifest.english.joint)) == (2 + len(FLAGGED), 3 + len(FLAGGED))
+    assert (len(manifest.other.fast), len(manifest.other.joint)) == (2, 3)
+    assert manifest.english.fast[0] != manifest.other.fast[0]  # each was fitted on its own rows
 
 
 def test_the_base_encoder_and_the_inputs_are_named(manifest: Manifest) -> None:
@@ -168,6 +178,28 @@ def test_the_answer_decides_and_not_the_request(judges: dict[str, OfflineClassif
         ]
         refused = [verdict.refused() for verdict in judges["offline"].judge_batch(records)]
         assert refused == [True, False]
+
+
+@pytest.mark.parametrize("texts", [REFUSED, COMPLIED], ids=["refused", "complied"])
+def test_fast_never_asks_and_offline_asks_inside_its_bands(
+    judges: dict[str, OfflineClassifier], manifest: Manifest, texts: dict[str, str]
+) -> None:
+    records = [Record(id=tag, prompt="Please.", response=text, language=tag) for tag, text in texts.items()]
+    alone, both = judges["fast"].judge_batch(records), judges["offline"].judge_batch(records)
+    assert {verdict.decided_by for verdict in alone} == {"fast"}
+    for tag, first, verdict in zip(texts, alone, both, strict=True):
+        assert first.p_refused is not None
+        assert first.language == verdict.language == tag
+        band = (manifest.english if tag == "en" else manifest.other).ask_encoder
+        if min(abs(first.p_refused - end) for end in band) > 1e-3:
+            inside = band.low < first.p_refused < band.high
+            assert verdict.decided_by == ("encoder" if inside else "fast"), tag
+
+
+def test_every_language_can_be_read_as_a_gloss() -> None:
+    for tag in LANGUAGES - {"en"}:
+        refused = gloss(REFUSED[tag].lower(), tag).split()
+        assert {"not", "cannot", "sorry", "no", "refuse"} & set(refused), tag
 
 
 def test_an_answer_in_a_language_without_training_is_left_open(judges: dict[str, OfflineClassifier]) -> None:

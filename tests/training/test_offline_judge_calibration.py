@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from demur.judges.offline.manifest import Band, fast_features, margin
+from demur.judges.offline.manifest import Band, Calibration, fast_features, joint_features, margin
 from demur.training.offline_judge.calibration import (
-    ASK_ACCURACY,
+    ASK_CONFIDENCES,
+    ASK_LOSS,
     MAX_ABSTAIN,
-    MAX_ASKED,
+    SLOPE_PENALTY,
     TARGET_ACCURACY,
+    ask_band,
     calibrate,
-    calibrate_languages,
     narrowest_band,
     platt,
     probability,
@@ -72,17 +73,50 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     assert platt(margins, refused, twice) == pytest.approx(platt(*repeated, np.ones(500)), abs=1e-3)
 
 
-def test_the_fit_is_the_maximum_of_the_likelihood() -> None:
-    margins, refused = drawn(4, 500, 0.6, intercept=-0.3)
-    fitted = platt(margins, refused, np.ones(500))
+def cost(margins: Vector, refused: Any, weights: Vector, theta: Any, penalty: float) -> float:
+    """Weighted negative log-likelihood, and half the penalty times the squares of the slopes."""
+    p = probability(margins, tuple(theta))
+    fit = -(weights * np.log(np.where(refused, p, 1 - p))).sum()
+    return float(fit + penalty / 2 * sum(slope**2 for slope in theta[:-1]))
 
-    def loss(theta: tuple[float, ...]) -> float:
-        p = probability(margins, theta)
-        return float(-np.log(np.where(refused, p, 1 - p)).sum())
 
-    for step in (-0.02, 0.02):
-        assert loss(fitted) < loss((fitted[0] + step, fitted[1]))
-        assert loss(fitted) < loss((fitted[0], fitted[1] + step))
+def test_the_fit_is_the_minimum_of_the_penalized_likelihood() -> None:
+    from scipy.optimize import minimize
+
+    margins, refused = drawn(4, 500, 0.6, 0.9, intercept=-0.3)
+    weights = np.where(np.arange(500) % 3, 1.0, 0.5)
+    fitted = platt(margins, refused, weights)
+
+    def loss(theta: Any) -> float:
+        return cost(margins, refused, weights, theta, SLOPE_PENALTY)
+
+    for place in range(3):
+        for step in (-0.02, 0.02):
+            moved = list(fitted)
+            moved[place] += step
+            assert loss(fitted) < loss(moved)
+    plain = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
+    assert fitted == pytest.approx(plain.x.tolist(), abs=1e-3)
+
+
+def test_slopes_are_pulled_towards_zero_and_the_intercept_is_not() -> None:
+    nothing = np.zeros((200, 1))  # the margin says nothing: only the intercept is fitted
+    refused = np.arange(200) < 150
+    slope, intercept = platt(nothing, refused, np.ones(200))
+    assert slope == pytest.approx(0, abs=1e-6)
+    assert intercept == pytest.approx(np.log(150 / 50), abs=1e-4)
+
+
+def test_a_flag_that_is_never_wrong_stays_finite_by_hand() -> None:
+    # 40 refused rows with the flag, 40 rows without it, half of them refused: without a penalty its slope
+    # has no maximum; with it, the gradient is 0 where 40 * sigmoid(-(s + b)) = penalty * s
+    flag = np.repeat([1.0, 0.0], 40)[:, None]
+    refused = np.concatenate([np.ones(40, dtype=bool), np.arange(40) % 2 == 0])
+    slope, intercept = platt(flag, refused, np.ones(80))
+    assert 1 < slope < 10
+    assert 40 / (1 + np.exp(slope + intercept)) == pytest.approx(SLOPE_PENALTY * slope, abs=1e-2)
+    twice, _ = platt(flag, refused, np.full(80, 2.0))
+    assert slope < twice < 10  # the pull is worth a number of rows, so more rows stand against it
 
 
 def test_probability_by_hand_and_at_the_ends() -> None:
@@ -194,29 +228,142 @@ def test_the_logits_of_these_tests_have_their_margins() -> None:
 
 
 def test_everything_is_calibrated_together(planted: tuple[Any, ...]) -> None:
-    first, _, flags, _, _ = planted
+    first, second, flags, refused, weights = planted
     found = calibrate(*planted)
+    assert isinstance(found, Calibration)
+    assert (len(found.fast), len(found.joint)) == (5, 6)
     assert found.joint[:2] == pytest.approx((0.8, 1.6), abs=0.15)
     assert found.joint[-1] == pytest.approx(0.3, abs=0.15)
     p_fast = probability(fast_features(first, flags), found.fast)
+    p_both = probability(joint_features(first, second, flags), found.joint)
+    assert found.ask_encoder == ask_band(p_fast, p_both, refused, weights)
     asked = ~outside(p_fast, found.ask_encoder)
-    assert 0 < asked.mean() <= MAX_ASKED + 0.001
-    left_open_by_fast = ~outside(p_fast, found.abstain_fast)
-    assert 0 < left_open_by_fast.mean() <= MAX_ABSTAIN + 0.001
-    assert found.abstain_fast.low > found.ask_encoder.low or ASK_ACCURACY <= TARGET_ACCURACY
+    assert 0.1 < asked.mean() < 1  # the second stage knows more here, so it is asked
+    final = np.where(asked, p_both, p_fast)
+    for p, band in ((final, found.abstain), (p_fast, found.abstain_fast)):
+        assert band == narrowest_band(p, refused, weights, TARGET_ACCURACY, MAX_ABSTAIN)
+        assert 0 < (~outside(p, band)).mean() <= MAX_ABSTAIN + 0.001
+    assert found.abstain != found.abstain_fast
+
+
+def test_the_calibration_gives_its_probabilities(planted: tuple[Any, ...]) -> None:
+    first, second, flags, refused, _ = planted
+    found = calibrate(*planted)
+    p_fast = probability(fast_features(first, flags), found.fast)
+    assert found.fast_probability(first, flags) == pytest.approx(p_fast)
+    p_both = probability(joint_features(first, second, flags), found.joint)
+    assert found.joint_probability(first, second, flags) == pytest.approx(p_both)
+    assert expected_calibration_error(p_fast, refused) < 0.02
+    assert expected_calibration_error(p_both, refused) < 0.02
 
 
 def test_a_flag_that_tells_counts(planted: tuple[Any, ...]) -> None:
     first, second, flags, refused, weights = planted
     telling = flags.copy()
     telling[:, 2] = refused & (np.arange(len(refused)) % 2 == 0)
-    assert calibrate(first, second, telling, refused, weights).joint[4] > 2
-    assert calibrate(first, second, flags, refused, weights).joint[4] < 1
+    found = calibrate(first, second, telling, refused, weights)
+    assert 2 < found.joint[4] < 10 and 2 < found.fast[3] < 10
+    silent = calibrate(first, second, flags, refused, weights)
+    # a flag that is never set has nothing but the pull
+    assert silent.joint[2:5] == silent.fast[1:4] == pytest.approx((0, 0, 0), abs=1e-3)
 
 
-def test_other_languages_are_calibrated_alone(planted: tuple[Any, ...]) -> None:
-    first, _, _, refused, weights = planted
-    found = calibrate_languages(first, refused, weights)
+def test_without_flags_the_margins_decide_alone(planted: tuple[Any, ...]) -> None:
+    first, second, _, refused, weights = planted
+    found = calibrate(first, second, np.zeros((len(refused), 0)), refused, weights)
+    assert (len(found.fast), len(found.joint)) == (2, 3)
     together = calibrate(*planted)  # no flag is set there, so the same margins decide
     assert found.fast == pytest.approx((together.fast[0], together.fast[-1]), abs=1e-3)
-    assert found.abstain == pytest.approx(together.abstain_fast, abs=1e-3)
+    assert found.joint == pytest.approx((*together.joint[:2], together.joint[-1]), abs=1e-3)
+    assert found.ask_encoder == together.ask_encoder
+    assert found.abstain == pytest.approx(together.abstain, abs=1e-3)
+    assert found.abstain_fast == pytest.approx(together.abstain_fast, abs=1e-3)
+
+
+def test_an_encoder_that_knows_nothing_is_not_asked(planted: tuple[Any, ...]) -> None:
+    first, _, flags, refused, weights = planted
+    noise = logits(np.random.default_rng(8).normal(0, 2, len(refused)))
+    found = calibrate(first, noise, flags, refused, weights)
+    assert found.joint[1] < 0.05
+    assert found.ask_encoder == Band(0.5, 0.5)
+    assert found.abstain == found.abstain_fast
+
+
+def test_weights_count_in_every_part(planted: tuple[Any, ...]) -> None:
+    first, second, flags, refused, _ = planted
+    half = np.arange(len(refused)) < len(refused) // 2
+    rows = tuple(part[half] for part in (first, second, flags, refused))
+    alone = calibrate(*rows, np.ones(half.sum()))
+    weighted = calibrate(first, second, flags, refused, np.where(half, 1.0, 1e-9))
+    assert weighted.fast == pytest.approx(alone.fast, abs=1e-3)
+    assert weighted.joint == pytest.approx(alone.joint, abs=1e-3)
+    assert weighted.ask_encoder == alone.ask_encoder
+
+
+# The band inside which the encoder is asked
+
+
+def asked_accuracy(confidence: float, p_fast: Vector, p_both: Vector, refused: Any, weights: Vector) -> float:
+    final = [
+        both if 1 - confidence < fast < confidence else fast
+        for fast, both in zip(p_fast.tolist(), p_both.tolist(), strict=True)
+    ]
+    right = [(p >= 0.5) == label for p, label in zip(final, refused.tolist(), strict=True)]
+    return float(np.average(right, weights=weights))
+
+
+def test_the_confidences_begin_with_nobody_and_rise() -> None:
+    assert ASK_CONFIDENCES[0] == 0.5
+    assert list(ASK_CONFIDENCES) == sorted(set(ASK_CONFIDENCES))
+    assert ASK_CONFIDENCES[-1] < 1
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 0.999), st.floats(0.001, 0.999), st.booleans(), st.integers(1, 4)),
+        min_size=1,
+        max_size=300,
+    )
+)
+def test_the_ask_band_is_the_narrowest_that_costs_little(rows: list[tuple[float, float, bool, int]]) -> None:
+    p_fast, p_both, refused, weights = (np.array(column) for column in zip(*rows, strict=True))
+    band = ask_band(p_fast, p_both, refused, weights.astype(float))
+    found = {c: asked_accuracy(c, p_fast, p_both, refused, weights) for c in ASK_CONFIDENCES}
+    assert band.high in ASK_CONFIDENCES and band.low == 1 - band.high
+    best = max(found.values())
+    assert found[band.high] >= best - ASK_LOSS - 1e-9
+    for confidence in ASK_CONFIDENCES:
+        if confidence < band.high:
+            assert found[confidence] < best - ASK_LOSS + 1e-9
+
+
+def test_the_ask_band_by_hand() -> None:
+    # the first stage is wrong on two rows, 0.52 and 0.68 sure; the second is right on every one
+    p_fast = np.array([0.52, 0.32, 0.9, 0.1] + [0.95] * 6)
+    refused = np.array([False, True, True, False] + [True] * 6)
+    p_both = np.where(refused, 0.9, 0.1)
+    assert ask_band(p_fast, p_both, refused, np.ones(10)) == (pytest.approx(0.3), 0.7)
+    # where the row that is 0.68 sure weighs next to nothing, 0.55 is enough
+    light = np.where(np.arange(10) == 1, 0.01, 1.0)
+    assert ask_band(p_fast, p_both, refused, light) == (pytest.approx(0.45), 0.55)
+
+
+def test_nobody_is_asked_where_the_second_stage_adds_nothing() -> None:
+    p_fast = np.array([0.55, 0.45, 0.9, 0.1])
+    refused = p_fast > 0.5
+    assert ask_band(p_fast, p_fast, refused, np.ones(4)) == Band(0.5, 0.5)
+    assert ask_band(p_fast, 1 - p_fast, refused, np.ones(4)) == Band(0.5, 0.5)  # and where it is worse
+
+
+def test_half_a_point_is_given_up_for_a_narrower_band() -> None:
+    n = 1_000
+    p_fast = np.concatenate([np.full(40, 0.56), np.full(4, 0.97), np.full(n - 44, 0.99)])
+    refused = np.arange(n) >= 44  # the first stage is wrong on 44 rows
+    p_both = np.where(refused, 0.99, 0.01)
+    # asking up to 0.98 would be right on all; 0.6 is wrong on 4 in 1,000, which is less than ASK_LOSS
+    assert ask_band(p_fast, p_both, refused, np.ones(n)) == (pytest.approx(0.4), 0.6)
+    p_fast[40:46] = 0.97
+    refused[44:46] = False
+    p_both = np.where(refused, 0.99, 0.01)  # now 6 in 1,000, which is more
+    assert ask_band(p_fast, p_both, refused, np.ones(n)) == (pytest.approx(0.02), 0.98)

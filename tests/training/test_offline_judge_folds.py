@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from demur.judges.offline.fast import cut
+from demur.judges.offline.gloss import gloss
 from demur.training.offline_judge.folds import (
     FOLDS,
+    LANGUAGES,
     PUBLIC,
+    TOGETHER,
     WORDINGS,
-    WRITTEN,
     _grouped,
     _key,
     plan,
+    readings,
     row_weights,
 )
 from demur.training.offline_judge.rows import TrainingRow, training_rows
@@ -29,11 +33,13 @@ from demur.verdict import Outcome
 
 pytestmark = pytest.mark.local
 CORPUS = Path(__file__).parents[2] / "corpus"
-SOURCES = [*PUBLIC, *(member for half in WRITTEN.values() for member in half), "coconot"]
+SOURCES = [*PUBLIC, *(member for members in TOGETHER.values() for member in members), "written/alone"]
+TONGUES = {f"languages:{'-'.join(tags)}": tags for tags in LANGUAGES}
 NAMES = {
-    *(f"without:{name}" for name in (*PUBLIC, *WRITTEN)),
+    *(f"without:{name}" for name in (*PUBLIC, *TOGETHER)),
     *(f"group:{k}" for k in range(FOLDS)),
     *(f"wording:{k}" for k in range(WORDINGS)),
+    *TONGUES,
 }
 
 
@@ -64,46 +70,128 @@ def sentences(answer: str) -> set[str]:
     return {part.strip() for part in re.split(r"(?<=[.!?])\s|(?<=[。！？؟।])|\n", answer)} - {""}
 
 
+def primary(row: TrainingRow) -> str:
+    return row.language.split("-")[0]
+
+
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(ROWS)
 def test_what_is_held_out_is_not_trained_on(rows: list[TrainingRow]) -> None:
-    folds = plan(rows)
-    tags = {row.language.split("-")[0] for row in rows} - {"en"}
-    assert set(folds) == NAMES | {f"language:{tag}" for tag in tags}
-    for name, (train, test) in folds.items():
-        assert not set(train.tolist()) & set(test.tolist())
+    english = {i for i, row in enumerate(rows) if row.language == "en"}
+    other = set(range(len(rows))) - english
+    for name, (train, test) in plan(rows).items():
+        trained, held = set(train.tolist()), set(test.tolist())
+        assert held and not trained & held
+        assert len(trained) == len(train) and len(held) == len(test)
         kind, _, what = name.partition(":")
+        if kind in ("without", "group"):
+            assert trained == english - held  # everything else, and English only
         if kind == "without":
-            members = WRITTEN.get(what, (what,))
-            assert {rows[i].source for i in test} <= set(members)
-            assert not {rows[i].source for i in train} & set(members)
-        if kind == "language":
-            assert {rows[i].language.split("-")[0] for i in test} == {what}
-            assert what not in {rows[i].language.split("-")[0] for i in train}
+            members = TOGETHER.get(what, (what,))
+            assert held == {i for i, row in enumerate(rows) if row.source in members}
         if kind == "group":
-            mine = {rows[i].group for i in train if rows[i].source == PUBLIC[0]}
-            assert not mine & {rows[i].group for i in test}
+            assert {rows[i].source for i in held} == {PUBLIC[0]}
+            mine = {rows[i].group for i in trained if rows[i].source == PUBLIC[0]}
+            assert not mine & {rows[i].group for i in held}
+        if kind == "languages":
+            assert held == {i for i, row in enumerate(rows) if primary(row) in TONGUES[name]}
+            assert trained == other - held
         if kind == "wording":
-            trained = {s for i in train if rows[i].language != "en" for s in sentences(rows[i].response)}
-            assert not trained & {s for i in test for s in sentences(rows[i].response)}
-        if kind != "wording":
-            assert len(train) + len(test) == len(rows)
+            assert held | trained <= other
+            seen = {sentence for i in trained for sentence in sentences(rows[i].response)}
+            assert not seen & {sentence for i in held for sentence in sentences(rows[i].response)}
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(ROWS)
+def test_folds_are_there_for_what_is_there(rows: list[TrainingRow]) -> None:
+    found = set(plan(rows))
+    sources = {row.source for row in rows}
+    expected = {f"without:{name}" for name in PUBLIC if name in sources}
+    expected |= {f"without:{name}" for name, members in TOGETHER.items() if sources & set(members)}
+    groups = {row.group for row in rows if row.source == PUBLIC[0]}
+    expected |= {f"group:{k}" for k in range(min(FOLDS, len(groups)))}
+    expected |= {name for name, tags in TONGUES.items() if {primary(row) for row in rows} & set(tags)}
+    assert {name for name in found if not name.startswith("wording:")} == expected
+    assert found <= NAMES
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(ROWS)
 def test_each_answer_of_the_grouped_source_is_predicted_once(rows: list[TrainingRow]) -> None:
     folds = plan(rows)
-    predicted = sorted(i for k in range(FOLDS) for i in folds[f"group:{k}"][1].tolist())
+    predicted = sorted(
+        i for name, (_, test) in folds.items() if name.startswith("group:") for i in test.tolist()
+    )
     assert predicted == [i for i, row in enumerate(rows) if row.source == PUBLIC[0]]
 
 
-def test_english_answers_are_never_held_out_by_wording() -> None:
+@settings(derandomize=True, max_examples=50, deadline=None)
+@given(ROWS)
+def test_the_plan_is_the_same_again(rows: list[TrainingRow]) -> None:
+    one, two = plan(rows), plan(list(rows))
+    assert list(one) == list(two)
+    for name, (train, test) in one.items():
+        assert train.tolist() == two[name][0].tolist() and test.tolist() == two[name][1].tolist()
+
+
+def test_english_answers_are_never_held_out_by_wording_nor_trained_on_there() -> None:
     rows = [row("coconot"), row("written/es", "Una oración.", "es")]
+    folds = {name: fold for name, fold in plan(rows).items() if name.startswith("wording:")}
+    ((train, test),) = folds.values()  # the sentence is in one fold; the others have no row to predict
+    assert (train.tolist(), test.tolist()) == ([], [1])
+
+
+def test_no_english_fold_is_trained_on_other_languages() -> None:
+    rows = [row("coconot"), row("do-not-answer"), row("written/es", "Una oración.", "es")]
     folds = plan(rows)
-    held = [folds[f"wording:{k}"][1].tolist() for k in range(WORDINGS)]
-    assert sorted(held) == [[], [], [], [], [1]]
-    assert all(0 in folds[f"wording:{k}"][0].tolist() for k in range(WORDINGS))
+    assert folds["without:plain-compliance-public"][0].tolist() == [1]
+    assert folds["without:do-not-answer"][0].tolist() == [0]
+    assert folds["languages:es-ja-ms"][1].tolist() == [2]
+
+
+def test_each_language_of_the_corpus_is_left_out_once() -> None:
+    tags = [tag for together in LANGUAGES for tag in together]
+    assert len(tags) == len(set(tags))
+    assert set(tags) == {path.stem.partition("_")[0] for path in (CORPUS / "train/languages").glob("*.jsonl")}
+    # near relatives of the Romance and the Indo-European group are apart, so that one is left to learn from
+    romance = {"es", "fr", "it", "pt"}
+    assert all(len(romance - set(together)) >= 2 for together in LANGUAGES)
+
+
+def test_each_source_is_left_out_with_one_fold() -> None:
+    members = [member for together in TOGETHER.values() for member in together]
+    assert len(members) == len(set(members))
+    assert not set(members) & set(PUBLIC)
+    english = {f"written/{path.stem}" for path in (CORPUS / "train/english").glob("*.jsonl")}
+    assert english == {member for member in members if member.startswith("written/")}
+
+
+# What the encoder reads
+
+
+def test_english_is_read_as_it_is_and_other_languages_as_glosses() -> None:
+    rows = [
+        row("coconot", "I can't HELP, sorry."),
+        row("written/es", "Lo siento, pero NO PUEDO ayudarte con esa solicitud.", "es"),
+        row("written/zh", "抱歉，我无法帮助你。", "zh-Hant"),
+        row("written/xx", "Xq xq.", "xx"),
+        row("written/es", "<think>Lo siento.</think>No puedo ayudarte.", "es"),  # what was said, not thought
+    ]
+    assert readings(rows) == [
+        "I can't HELP, sorry.",
+        "sorry but i cannot help this request .",
+        "sorry i cannot help you .",
+        ".",
+        "i cannot help .",
+    ]
+
+
+def test_a_long_answer_is_read_as_the_judge_reads_it() -> None:
+    text = "No puedo ayudarte. " * 3_000
+    (found,) = readings([row("written/es", text, "es")])
+    assert found == gloss(cut(text.strip().lower()), "es")
+    assert 0 < len(found) < len(gloss(text.lower(), "es"))
 
 
 def test_groups_fill_the_folds_evenly_without_a_seed() -> None:
@@ -159,11 +247,13 @@ def real(shared_data: Path) -> tuple[list[TrainingRow], dict[str, Any]]:
 
 def test_no_fold_of_the_real_rows_is_empty(real: tuple[list[TrainingRow], dict[str, Any]]) -> None:
     rows, folds = real
-    assert len(folds) == len(NAMES) + 12
+    assert set(folds) == NAMES
     for name, (train, test) in folds.items():
         assert len(test) >= 100, name
         assert len(train) >= 1000, name
         assert len({rows[i].label for i in train}) == 4
+        english = {rows[i].language == "en" for i in (*train.tolist(), *test.tolist())}
+        assert english == {name.startswith(("without:", "group:"))}, name
 
 
 def test_real_folds_share_no_group_and_no_sentence(real: tuple[list[TrainingRow], dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ open: ``unscored``, with its ``p_refused``. Error by source, year, domain, langu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,9 +26,10 @@ from demur.judges.coverage import answer_language
 from demur.judges.offline import fast
 from demur.judges.offline.encoder import Encoder
 from demur.judges.offline.evidence import deciding_sentence
-from demur.judges.offline.fast import CLASSES, FastModel, Logits, cut
+from demur.judges.offline.fast import CLASSES, FastModel, Logits, Scored, cut
 from demur.judges.offline.flags import rule_flags
-from demur.judges.offline.manifest import WEIGHTS, Band, Manifest
+from demur.judges.offline.gloss import gloss
+from demur.judges.offline.manifest import WEIGHTS, Band, Calibration, Manifest
 from demur.judges.rules import no_answer, not_readable
 from demur.judges.text import Prepared, prepare
 from demur.verdict import Outcome, Verdict
@@ -85,9 +86,8 @@ class OfflineClassifier(OfflineJudge):
             "languages": sorted(manifest.languages),
             "weights_sha256": manifest.files,
             "thresholds": {
-                "ask_encoder": list(manifest.ask_encoder),
-                "abstain": list(manifest.abstain if self._stages == "offline" else manifest.abstain_fast),
-                "abstain_languages": list(manifest.abstain_languages),
+                "english": manifest.english.to_json(),
+                "other": manifest.other.to_json(),
                 "abstaining": self._abstain,
             },
         }
@@ -135,30 +135,38 @@ class OfflineClassifier(OfflineJudge):
         return [verdicts[i] for i in range(len(answers))]
 
     def _english(self, answers: Sequence[Prepared], languages: Sequence[str]) -> list[Verdict]:
-        manifest = self.manifest
         lowered = [cut(answer.text.lower()) for answer in answers]
+        texts = [answer.text for answer in answers]
         scored = self._fast.score(lowered)
-        flags = rule_flags([answer.text for answer in answers])
-        p = manifest.fast_probability(scored.logits, flags)
-        kinds = refusal_shares(scored.logits)
-        asked: list[int] = []
-        if self._stages == "offline":
-            low, high = manifest.ask_encoder
-            asked = np.flatnonzero((p > low) & (p < high)).tolist()
-        if asked:
-            logits = self._encoder.score([answers[i].text for i in asked])
-            p[asked] = manifest.joint_probability(scored.logits[asked], logits, flags[asked])
-            kinds[asked] = (kinds[asked] + refusal_shares(logits)) / 2
-        band = manifest.abstain if self._stages == "offline" else manifest.abstain_fast
-        found = _Found(p, kinds, scored.strongest, frozenset(asked))
-        return self._verdicts(answers, languages, lowered, found, band)
+        found = self._found(self.manifest.english, scored, rule_flags(texts), texts.__getitem__)
+        return self._verdicts(answers, languages, lowered, found)
 
     def _other(self, answers: Sequence[Prepared], languages: Sequence[str]) -> list[Verdict]:
         lowered = [cut(answer.text.lower()) for answer in answers]
         scored = self._languages.score(lowered, languages)
-        p = self.manifest.languages_probability(scored.logits)
-        found = _Found(p, refusal_shares(scored.logits), scored.strongest, frozenset())
-        return self._verdicts(answers, languages, lowered, found, self.manifest.abstain_languages)
+        no_flags = np.zeros((len(answers), 0))
+        found = self._found(self.manifest.other, scored, no_flags, lambda i: gloss(lowered[i], languages[i]))
+        return self._verdicts(answers, languages, lowered, found)
+
+    def _found(
+        self,
+        calibration: Calibration,
+        scored: Scored,
+        flags: NDArray[np.float64],
+        reading: Callable[[int], str],
+    ) -> _Found:
+        """What the stages say: the encoder is asked, by ``reading``, where the first one is unsure."""
+        p = calibration.fast_probability(scored.logits, flags)
+        kinds = refusal_shares(scored.logits)
+        band, asked = calibration.abstain_fast, []
+        if self._stages == "offline":
+            band, asked = calibration.abstain, np.flatnonzero(calibration.asked(p)).tolist()
+        if asked:
+            logits = self._encoder.score([reading(i) for i in asked])
+            p[asked] = calibration.joint_probability(scored.logits[asked], logits, flags[asked])
+            kinds[asked] = (kinds[asked] + refusal_shares(logits)) / 2
+        band = band if self._abstain else Band(0.5, 0.5)
+        return _Found(p, kinds, scored.strongest, frozenset(asked), band)
 
     def _verdicts(
         self,
@@ -166,18 +174,16 @@ class OfflineClassifier(OfflineJudge):
         languages: Sequence[str],
         lowered: Sequence[str],
         found: _Found,
-        band: Band,
     ) -> list[Verdict]:
-        band = band if self._abstain else Band(0.5, 0.5)
         verdicts = []
         for i, answer in enumerate(answers):
             p = float(found.p[i])
             evidence = None
-            if p > band.low:
+            if p > found.band.low:
                 evidence = deciding_sentence(answer, int(found.strongest[i]), len(lowered[i]))
             verdicts.append(
                 Verdict(
-                    outcome_of(p, found.kinds[i], band),
+                    outcome_of(p, found.kinds[i], found.band),
                     p_refused=round(p, 4),
                     decided_by="encoder" if i in found.asked else "fast",
                     evidence=evidence,
@@ -188,12 +194,16 @@ class OfflineClassifier(OfflineJudge):
 
 
 class _Found(NamedTuple):
-    """What the stages say of n answers: P(refused), shares of the refusing classes, where, who was asked."""
+    """What the stages say of n answers: P(refused), shares of the refusing classes, where, who was asked.
+
+    ``band`` is where they are left open.
+    """
 
     p: NDArray[np.float64]
     kinds: NDArray[np.float32]
     strongest: NDArray[np.int64]
     asked: frozenset[int]
+    band: Band
 
 
 def outcome_of(p: float, kinds: NDArray[np.floating], band: Band) -> Outcome:

@@ -281,24 +281,37 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-# Words without one of which no rule without a lead can fire: one search spares most answers those rules.
-HINT = _compiled(
-    r"""\b (?: sorry | apolog | \w+n't\b | cannot | unable | declin | refuse | refrain | abstain | rather
-    | prefer | choose | comfortable | uncomfortable | programming | guideline | polic | principles | values
-    | capabilities | scope | design | purpose | training | rules | me\s+from | neutral | impartial | unbiased
-    | appropriate | ethical | acceptable | responsible | unethical | irresponsible
-    | my\s+place | something | anything
-    | pass\b | subject | topic | <UNFIT> )"""
-)
-#: A piece of every alternative of ``HINT`` in lower case: the cheap test before it.
-HINT_WORDS = (
-    "sorry", "apolog", "n't", "cannot", "unable", "declin", "refuse", "refrain", "abstain", "rather",
-    "prefer", "choose", "comfortable", "programming", "guideline", "polic", "principles", "values",
-    "capabilities", "scope", "design", "purpose", "training", "rules", "me from", "neutral", "impartial",
-    "unbiased", "appropriate", "ethical", "acceptable", "responsible", "my place", "something",
-    "anything", "pass", "subject", "topic", "offensive", "harmful", "disrespectful", "insensitive",
-    "derogatory", "racist", "sexist", "discriminatory", "hateful", "illegal", "hate speech", "stereotyp",
+_MINE = ("guideline", "polic", "programming", "principles", "values", "capabilities", "scope", "design",
+         "purpose", "training", "rules")  # fmt: skip
+_UNFIT = (
+    "appropriate", "offensive", "ethical", "harmful", "disrespectful", "insensitive", "derogatory", "racist",
+    "sexist", "discriminatory", "unacceptable", "hateful", "illegal", "hate speech", "stereotyp",
 )  # fmt: skip
+#: A piece of every alternative of a lead, or of a rule without one, in lower case with single spaces: where
+#: none of its pieces stands, it cannot fire and is not tried. One pass finds them all (``judges.pieces``).
+PIECES: dict[str, tuple[str, ...]] = {
+    "cannot": (
+        "cannot", "can't", "can not", "won't", "will not", "would not", "must not", "should not",
+        "shall not", "not able", "not going", "not allowed", "not permitted", "not authori",
+        "not programmed", "not designed", "not willing", "not equipped", "not capable", "not prepared",
+        "unable", "ungoing", "unallowed", "unpermitted", "unauthori", "unprogrammed", "undesigned",
+        "unwilling", "unequipped", "uncapable", "unprepared", "have the abilit", "have the capab",
+        "have the capac", "have the author",
+    ),
+    "do_not": ("do not", "don't", "did not", "didn't"),
+    "terse_decline": ("can't", "cannot", "can not", "unable to", "won't"),
+    "must_decline": ("decline", "refuse", "abstain", "refrain", "pass"),
+    "not_something": ("something", "anything"),
+    "prefer_not": ("rather not", "prefer", "choose not"),
+    "not_comfortable": ("comfortable", "feel right"),
+    "policy": _MINE,
+    "policy_forbids": (*_MINE, "me from"),
+    "neutral": ("neutral", "impartial", "unbiased"),
+    "not_appropriate": ("appropriate", "ethical", "acceptable", "responsible", "my place"),
+    "request_unfit": _UNFIT,
+    "change_subject": ("change the subject", "change the topic", "something else", "something different"),
+    "apology": ("sorry", "apolog"),
+}  # fmt: skip
 CUE = _compiled(
     r"""<SORRY> | \bunfortunately\b | <AI> | <REQUEST> | \bfor\s+you\b
     | \b «guidelines? polic(?:y|ies) inappropriate appropriate unethical ethical harmful illegal offensive»"""

@@ -22,6 +22,7 @@ from demur.judges import gibberish, phrases
 from demur.judges import text as preparation
 from demur.judges.base import OfflineJudge
 from demur.judges.coverage import answer_language
+from demur.judges.pieces import leads_in, rules_in
 from demur.judges.text import Prepared, prepare
 from demur.verdict import Outcome, Verdict
 
@@ -157,22 +158,23 @@ def _table_hash() -> str:
 def find(text: str) -> Finding | None:
     """The first rule of the table that counts in a prepared answer, or ``None``."""
     opening = _opening_end(text)
-    delivers = phrases.DELIVERS.match(text) is not None
+    possible = leads_in(text)
     leads = {
-        lead: [match.span() for match in pattern.finditer(text)] for lead, pattern in phrases.LEADS.items()
+        lead: [match.span() for match in pattern.finditer(text)] if lead in possible else []
+        for lead, pattern in phrases.LEADS.items()
     }
-    possible = {lead for lead, spans in leads.items() if spans}
-    lowered = " ".join(text[:opening].lower().split())
-    if any(word in lowered for word in phrases.HINT_WORDS) and phrases.HINT.search(text, 0, opening):
-        possible.add("")
+    possible = {lead for lead, spans in leads.items() if spans} | rules_in(text[:opening])
     if not possible:
         return None
-    cued = phrases.CUE.search(text, 0, opening) is not None
+    delivers = phrases.DELIVERS.match(text) is not None
+    cued: bool | None = None  # not looked for yet
     answered: set[int] = set()  # where a disclaimer begins that an answer follows: no decline either
     for rule in phrases.RULES:
-        if rule.lead not in possible:
+        if (rule.lead or rule.name) not in possible or (delivers and rule.scope == "opening"):
             continue
-        if (delivers and rule.scope == "opening") or (rule.cue and not cued):
+        if rule.cue and cued is None:
+            cued = phrases.CUE.search(text, 0, opening) is not None
+        if rule.cue and not cued:
             continue
         for start, end in _spans(rule, text, leads, opening):
             outcome = _outcome(rule, text, end)

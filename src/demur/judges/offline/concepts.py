@@ -50,6 +50,11 @@ def concepts(text: str, language: str) -> str:
     return " ".join([name for _, name in automaton.iter_long(line)])
 
 
+def names(language: str) -> list[str]:
+    """The concepts that a language's lexicon has words for, none without a lexicon."""
+    return list(_lexicon(_primary(language)))
+
+
 _STOPS = re.compile(r"zzstop|zzask")
 
 

@@ -121,12 +121,12 @@ def _strongest(
 
 
 def word_kinds(texts: Sequence[str]) -> Iterator[Grams]:
-    """Features of answers in English: n-grams of words.
+    """Features of answers in English: n-grams of words, without pairs of the body, which tell nothing more.
 
     Args:
         texts: prepared answers in lower case, each passed through ``cut``.
     """
-    return ngrams.grams(texts)
+    return ngrams.grams(texts, body_pairs=False)
 
 
 def concept_kinds(texts: Sequence[str], languages: Sequence[str]) -> Iterator[Grams]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from demur.errors import BadInput
 from demur.judges.offline.fast import Logits
+from demur.judges.offline.flags import FLAGGED
 
-SCHEMA = "demur.offline-judge/1"
+SCHEMA = "demur.offline-judge/2"
 FILE = "manifest.json"
 WEIGHTS = Path(__file__).parent / "weights"
-
-
-#: Numbers of each calibration: slopes and intercept.
-_NUMBERS = {"fast": 5, "joint": 6, "languages": 2}
 
 
 class Band(NamedTuple):
@@ -30,31 +27,76 @@ class Band(NamedTuple):
     high: float
 
 
+#: The bands of a calibration, by name.
+BANDS = ("ask_encoder", "abstain", "abstain_fast")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From logits and rule flags to probabilities, and where the bands lie; f flags, 3 or none.
+
+    Attributes:
+        fast: slopes of the first stage's margin and of the flags, and the intercept: 2 + f numbers.
+        joint: slopes of both stages' margins and of the flags, and the intercept: 3 + f numbers.
+        ask_encoder: probabilities of the first stage inside which the encoder is asked.
+        abstain: final probabilities inside which ``offline`` leaves the answer open.
+        abstain_fast: the same for ``fast`` alone.
+    """
+
+    fast: tuple[float, ...]
+    joint: tuple[float, ...]
+    ask_encoder: Band
+    abstain: Band
+    abstain_fast: Band
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Sequence[float]], flags: int, where: object) -> Calibration:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            BadInput: a calibration has another number of numbers than its flags ask for.
+        """
+        for name, numbers in (("fast", 2 + flags), ("joint", 3 + flags), *((band, 2) for band in BANDS)):
+            if len(found.get(name, ())) != numbers:
+                raise BadInput(f"{where}: calibration {name} must hold {numbers} numbers")
+        bands = {name: Band(*found[name]) for name in BANDS}
+        return cls(fast=tuple(found["fast"]), joint=tuple(found["joint"]), **bands)
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Numbers to six decimals."""
+        names = ("fast", "joint", *BANDS)
+        return {name: [round(float(value), 6) for value in getattr(self, name)] for name in names}
+
+    def fast_probability(self, fast: Logits, flags: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(refused) from the first stage's logits, shape (n, 4), and the flags, shape (n, f): shape (n,)."""
+        return _sigmoid(fast_features(fast, flags) @ np.array(self.fast[:-1]) + self.fast[-1])
+
+    def joint_probability(
+        self, fast: Logits, encoder: Logits, flags: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """P(refused) from both stages' logits and the flags, shape (n,)."""
+        return _sigmoid(joint_features(fast, encoder, flags) @ np.array(self.joint[:-1]) + self.joint[-1])
+
+    def asked(self, p_fast: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Of which answers the encoder is asked, given the first stage's probabilities, shape (n,)."""
+        return (p_fast > self.ask_encoder.low) & (p_fast < self.ask_encoder.high)
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The manifest of a weights folder.
 
     Attributes:
         languages: BCP-47 tags covered; ``und`` stands for answers too short to tell.
-        ask_encoder: probabilities of the first stage inside which the encoder is asked.
-        abstain: final probabilities inside which ``offline`` leaves the answer open.
-        abstain_fast: the same for ``fast`` alone.
-        abstain_languages: the same for answers in other languages than English, which one stage judges.
-        fast: slopes of the first stage and of the three rule flags, and the intercept.
-        languages_fast: the same for other languages.
-        joint: slopes of both stages and of the three rule flags, and the intercept.
+        english: calibration for English, three rule flags.
+        other: calibration for other languages, which no rule reads.
         files: file name -> SHA-256.
         training: command, seeds, sources with file hashes, row hashes.
     """
 
     languages: frozenset[str]
-    ask_encoder: Band
-    abstain: Band
-    abstain_fast: Band
-    abstain_languages: Band
-    fast: tuple[float, ...]
-    languages_fast: tuple[float, float]
-    joint: tuple[float, ...]
+    english: Calibration
+    other: Calibration
     files: Mapping[str, str]
     training: Mapping[str, Any]
 
@@ -71,36 +113,13 @@ class Manifest:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found.get("schema") != SCHEMA:
             raise BadInput(f"{path} has schema {found.get('schema')!r}; this version reads {SCHEMA}")
-        for name, numbers in _NUMBERS.items():
-            if len(found["calibration"][name]) != numbers:
-                raise BadInput(f"{path}: calibration {name} must hold {numbers} numbers")
         return cls(
             languages=frozenset(found["languages"]),
-            ask_encoder=Band(*found["bands"]["ask_encoder"]),
-            abstain=Band(*found["bands"]["abstain"]),
-            abstain_fast=Band(*found["bands"]["abstain_fast"]),
-            abstain_languages=Band(*found["bands"]["abstain_languages"]),
-            fast=tuple(found["calibration"]["fast"]),
-            languages_fast=tuple(found["calibration"]["languages"]),
-            joint=tuple(found["calibration"]["joint"]),
+            english=Calibration.from_json(found["calibration"].get("english", {}), len(FLAGGED), path),
+            other=Calibration.from_json(found["calibration"].get("other", {}), 0, path),
             files=found["files"],
             training=found["training"],
         )
-
-    def fast_probability(self, fast: Logits, flags: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(refused) from the first stage's logits and the rule flags, shape (n,)."""
-        return _sigmoid(fast_features(fast, flags) @ np.array(self.fast[:-1]) + self.fast[-1])
-
-    def languages_probability(self, fast: Logits) -> NDArray[np.float64]:
-        """P(refused) from the logits of the stage for other languages, shape (n,)."""
-        slope, intercept = self.languages_fast
-        return _sigmoid(slope * margin(fast) + intercept)
-
-    def joint_probability(
-        self, fast: Logits, encoder: Logits, flags: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """P(refused) from both stages' logits and the rule flags, shape (n,)."""
-        return _sigmoid(joint_features(fast, encoder, flags) @ np.array(self.joint[:-1]) + self.joint[-1])
 
 
 def margin(logits: Logits) -> NDArray[np.float64]:
@@ -110,12 +129,12 @@ def margin(logits: Logits) -> NDArray[np.float64]:
 
 
 def fast_features(fast: Logits, flags: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What decides first: the margin of the first stage and the rule flags, shape (n, 4)."""
+    """What decides first: the margin of the first stage and the flags, shape (n, 1 + f)."""
     return np.column_stack([margin(fast), flags])
 
 
 def joint_features(fast: Logits, encoder: Logits, flags: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What decides together: margins of both stages and the rule flags, shape (n, 5)."""
+    """What decides together: margins of both stages and the flags, shape (n, 2 + f)."""
     return np.column_stack([margin(fast), margin(encoder), flags])
 
 

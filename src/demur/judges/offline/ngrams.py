@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 #: Hash buckets. ours: see design/offline-judge.md for the sizes tried.
 BUCKETS = 1 << 18
 #: Characters of the opening and the end, and how far the body is read. ours: as above.
@@ -37,6 +37,7 @@ _SEED = np.uint64(0x94D049BB133111EB)  # SplitMix64
 _LONGEST = 64  # letters of a word that are told apart
 _POWERS = np.cumprod(np.full(_LONGEST, _BASE, dtype=np.uint64))
 _GAP, _LETTER, _ALONE = 0, 1, 2
+_BODY_PAIRS = 7  # place among the kinds
 # Scripts written without spaces between words.
 _UNSPACED = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x31F0, 0x31FF),
@@ -72,11 +73,13 @@ class _Words(NamedTuple):
     length: Ints
 
 
-def grams(texts: Sequence[str]) -> Iterator[Grams]:
+def grams(texts: Sequence[str], body_pairs: bool = True) -> Iterator[Grams]:
     """n-grams of words, kind by kind; 32 to 256 answers a batch are fastest.
 
     Args:
         texts: prepared answers in lower case.
+        body_pairs: whether pairs of words of the whole body count, four in ten of all n-grams of an answer
+            of 150 words.
     """
     points, offsets = _lay_out(texts)
     words = _words(points, offsets)
@@ -87,7 +90,7 @@ def grams(texts: Sequence[str]) -> Iterator[Grams]:
     triples, all_three = _joined(words, 2)
     place = (words.number.astype(np.uint64) + np.uint64(1)) * _MIX
     first = words.number < FIRST_WORDS
-    kinds = (
+    kinds: list[tuple[NDArray[np.bool_], NDArray[np.uint64]]] = [
         (opening, words.hash),
         (opening & both, pairs),
         (opening & all_three, triples),
@@ -98,7 +101,9 @@ def grams(texts: Sequence[str]) -> Iterator[Grams]:
         (body & both, pairs),
         (first, words.hash + place),
         (first & both, pairs + place),
-    )
+    ]
+    if not body_pairs:
+        kinds[_BODY_PAIRS] = np.zeros_like(body), pairs
     yield from _kinds(kinds, words, len(texts), 0)
     yield _pieces(points, offsets, len(kinds), len(texts))
     yield _length(offsets, len(kinds) + 1, len(texts))

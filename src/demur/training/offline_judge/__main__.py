@@ -8,12 +8,10 @@ stopped, because every finished fold is kept in ``--cache``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
-from demur.data.records import write_text
 from demur.errors import BadInput, DemurError, MissingExtra
 from demur.judges.offline.manifest import WEIGHTS
 
@@ -27,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="weights folder (default: the package's)")
     parser.add_argument("--cache", type=Path, default=Path("build/judge-folds"), help="held-out predictions")
     parser.add_argument(
-        "--held-out", type=Path, default=Path("judge_card/held_out.json"), help="what the model card reads"
+        "--held-out", type=Path, default=Path("judge_card/held_out.npz"), help="what the model card reads"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch")
@@ -59,7 +57,7 @@ def _train(given: argparse.Namespace) -> None:
     rows, files = training_rows(Path(given.data_dir), given.corpus)
     base = base_encoder(given.encoder)
     folds = predictions(rows, base, given.cache, given.seed, _log)
-    write_text(given.held_out, json.dumps(held_out(rows, folds, given.seed), separators=(",", ":")) + "\n")
+    held_out(rows, folds, given.seed).save(given.held_out)
     print(given.held_out)
     if not given.folds_only:
         ship(rows, folds, files, Settings(base, given.out, given.seed), _log)

@@ -6,51 +6,25 @@ was trained on and what comes is in the numbers. Platt 1999; bands are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from demur.judges.offline.fast import Logits
-from demur.judges.offline.manifest import Band, fast_features, joint_features, margin
+from demur.judges.offline.manifest import Band, Calibration, fast_features, joint_features
 
 #: What the answers outside the abstain band should be right by, and the largest share inside it.
 #: The issue of trust: a judge that is sure should be right 98 times in 100, and leave few open. ours.
 TARGET_ACCURACY = 0.98
 MAX_ABSTAIN = 0.12
-#: Outside ``ask_encoder`` the first stage alone must be right this often. ours: above the target.
-ASK_ACCURACY = 0.99
-#: Largest share sent to the encoder: at 150 answers a second on one core 0.6 leaves 250. ours.
-MAX_ASKED = 0.6
+#: Confidences of the first stage below which the encoder may be asked, and what accuracy the choice may
+#: cost. ours: half a point of accuracy on sources left out halves the share that is asked.
+ASK_CONFIDENCES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+ASK_LOSS = 0.005
+#: Strength of the pull of slopes towards 0, in rows: flags that are never wrong on a fold would grow without
+#: end otherwise. ours.
+SLOPE_PENALTY = 4.0
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Slopes, intercepts and bands, as the manifest keeps them."""
-
-    fast: tuple[float, ...]
-    joint: tuple[float, ...]
-    ask_encoder: Band
-    abstain: Band
-    abstain_fast: Band
-
-
-@dataclass(frozen=True, slots=True)
-class LanguagesCalibration:
-    """Slope, intercept and band of the stage for other languages than English."""
-
-    fast: tuple[float, float]
-    abstain: Band
-
-
-def calibrate_languages(fast: Logits, refused: NDArray[np.bool_], weights: Vector) -> LanguagesCalibration:
-    """Fit on held-out predictions in other languages; shapes as in ``calibrate``."""
-    slope, intercept = platt(margin(fast)[:, None], refused, weights)
-    p = probability(margin(fast)[:, None], (slope, intercept))
-    band = narrowest_band(p, refused, weights, TARGET_ACCURACY, MAX_ABSTAIN)
-    return LanguagesCalibration((slope, intercept), band)
 
 
 def calibrate(
@@ -61,7 +35,7 @@ def calibrate(
     Args:
         fast: logits of the first stage, shape (n, 4).
         encoder: logits of the second, shape (n, 4).
-        flags: of the rules, shape (n, 3).
+        flags: of the rules, shape (n, 3), or (n, 0) where no rule reads the language.
         refused: labels, shape (n,).
         weights: of the rows, shape (n,).
     """
@@ -71,9 +45,8 @@ def calibrate(
     of_both = platt(together, refused, weights)
     p_fast = probability(alone, of_fast)
     p_both = probability(together, of_both)
-    ask = narrowest_band(p_fast, refused, weights, ASK_ACCURACY, MAX_ASKED)
-    asked = (p_fast > ask.low) & (p_fast < ask.high)
-    final = np.where(asked, p_both, p_fast)
+    ask = ask_band(p_fast, p_both, refused, weights)
+    final = np.where((p_fast > ask.low) & (p_fast < ask.high), p_both, p_fast)
     return Calibration(
         fast=of_fast,
         joint=of_both,
@@ -81,6 +54,17 @@ def calibrate(
         abstain=narrowest_band(final, refused, weights, TARGET_ACCURACY, MAX_ABSTAIN),
         abstain_fast=narrowest_band(p_fast, refused, weights, TARGET_ACCURACY, MAX_ABSTAIN),
     )
+
+
+def ask_band(p_fast: Vector, p_both: Vector, refused: NDArray[np.bool_], weights: Vector) -> Band:
+    """The narrowest of ``ASK_CONFIDENCES`` that costs at most ``ASK_LOSS`` of the best accuracy of all."""
+    found = []
+    for confidence in ASK_CONFIDENCES:
+        asked = (p_fast > 1 - confidence) & (p_fast < confidence)
+        right = (np.where(asked, p_both, p_fast) >= 0.5) == refused
+        found.append(float((right * weights).sum() / weights.sum()))
+    wide_enough = next(c for c, a in zip(ASK_CONFIDENCES, found, strict=True) if a >= max(found) - ASK_LOSS)
+    return Band(1 - wide_enough, wide_enough)
 
 
 def platt(margins: Vector, refused: NDArray[np.bool_], weights: Vector) -> tuple[float, ...]:
@@ -93,7 +77,9 @@ def platt(margins: Vector, refused: NDArray[np.bool_], weights: Vector) -> tuple
         z = signs * (margins @ theta[:-1] + theta[-1])
         pull = -signs * weights / (1 + np.exp(np.clip(z, -50, 50)))
         gradient = np.append(margins.T @ pull, pull.sum())
-        return float((weights * np.logaddexp(0, -z)).sum()), gradient
+        gradient[:-1] += SLOPE_PENALTY * theta[:-1]
+        penalty = SLOPE_PENALTY / 2 * float(theta[:-1] @ theta[:-1])
+        return float((weights * np.logaddexp(0, -z)).sum()) + penalty, gradient
 
     start = np.append(np.full(margins.shape[1], 1 / margins.shape[1]), 0.0)
     bounds = [(0.0, None)] * margins.shape[1] + [(None, None)]

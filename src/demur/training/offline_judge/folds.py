@@ -19,27 +19,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demur.judges.offline.fast import Logits
+from demur.judges.offline.fast import Logits, cut
 from demur.judges.offline.flags import rule_flags
+from demur.judges.offline.gloss import gloss
 from demur.judges.text import prepare
 from demur.training.offline_judge import encoder_stage, fast_stage
 from demur.training.offline_judge.rows import TrainingRow
 
 #: Rises when the same rows can give other logits.
-VERSION = 1
+VERSION = 2
 #: Human-labelled sources: each is left out whole.
 PUBLIC = ("chatgpt-refusals", "do-not-answer")
-#: Written sources that are left out together: two writers a half.
-WRITTEN = {
-    "written-first-half": ("written/forms", "written/lecturing_voices"),
-    "written-second-half": (
+#: Sources that are left out together: public ones that comply by construction; written ones, two or three
+#: writers a fold; languages, none of which has its nearest relative left to learn from where that can be.
+TOGETHER = {
+    "plain-compliance-public": ("coconot", "ihl-pairs"),
+    "written-first-third": ("written/forms", "written/lecturing_voices"),
+    "written-second-third": (
         "written/safe_completions",
         "written/classic_refusals",
         "written/plain_compliance",
     ),
+    "written-last-third": ("written/modern_voices", "written/everyday_voices"),
 }
+LANGUAGES = (("ar", "de", "zh"), ("es", "ja", "ms"), ("fr", "hi", "ko"), ("it", "pt", "ru"))
 #: Grouped folds of chatgpt-refusals, and folds of sentences in the other languages.
-FOLDS, WORDINGS = 5, 5
+FOLDS, WORDINGS = 5, 3
 
 Log = Callable[[str], None]
 Index = NDArray[np.int64]
@@ -52,53 +57,60 @@ class Held:
     Attributes:
         rows: index of each row, shape (n,).
         fast: shape (n, 4).
-        encoder: shape (n, 4), or ``None`` where the encoder does not read the language.
-        flags: of the rules, shape (n, 3), or ``None`` as for the encoder.
+        encoder: shape (n, 4).
+        flags: of the rules, shape (n, 3); in other languages than English, which no rule reads, (n, 0).
     """
 
     rows: Index
     fast: Logits
-    encoder: Logits | None
-    flags: NDArray[np.float64] | None
+    encoder: Logits
+    flags: NDArray[np.float64]
 
 
 def plan(rows: Sequence[TrainingRow]) -> dict[str, tuple[Index, Index]]:
     """Fold name -> (rows to train on, rows to predict).
 
-    ``without:<source>`` leaves a source out, ``language:<tag>`` a language; ``group:<k>`` are the grouped
-    folds of chatgpt-refusals, in which no template and no prompt stands on both sides; in ``wording:<k>``
-    no sentence of a predicted answer, in another language than English, was trained on.
+    ``without:<source>`` leaves a source out; ``group:<k>`` are the grouped folds of chatgpt-refusals, in
+    which no template and no prompt stands on both sides; ``languages:<tags>`` leaves three languages out;
+    ``wording:<k>`` predicts a third of the answers, in other languages than English, of which no sentence
+    stands in any other answer.
+    Folds of English are trained on English, the others on the other languages.
     """
     source = np.array([row.source for row in rows])
     language = np.array([row.language.split("-")[0] for row in rows])
+    english = np.array([row.english for row in rows])
     parts = {f"without:{name}": source == name for name in PUBLIC}
-    parts |= {f"without:{name}": np.isin(source, members) for name, members in WRITTEN.items()}
-    parts |= {f"language:{tag}": language == tag for tag in sorted(set(language.tolist()) - {"en"})}
+    parts |= {f"without:{name}": np.isin(source, members) for name, members in TOGETHER.items()}
     mine = np.flatnonzero(source == PUBLIC[0])
     fold_of = _grouped([rows[i].group for i in mine.tolist()])
     for k in range(FOLDS):
         parts[f"group:{k}"] = np.isin(np.arange(len(rows)), mine[fold_of == k])
-    folds = {name: (np.flatnonzero(~held), np.flatnonzero(held)) for name, held in parts.items()}
-    return folds | {f"wording:{k}": _wording(rows, k) for k in range(WORDINGS)}
+    folds = {name: (np.flatnonzero(english & ~held), np.flatnonzero(held)) for name, held in parts.items()}
+    folds |= {f"wording:{k}": _wording(rows, k) for k in range(WORDINGS)}
+    for tags in LANGUAGES:
+        held = np.isin(language, tags)
+        folds[f"languages:{'-'.join(tags)}"] = np.flatnonzero(~english & ~held), np.flatnonzero(held)
+    return {name: fold for name, fold in folds.items() if len(fold[0]) and len(fold[1])}
 
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f\u061f\u0964])\s*|\n+")
 
 
 def _wording(rows: Sequence[TrainingRow], fold: int) -> tuple[Index, Index]:
-    """Rows without a sentence of this fold, and rows of whose sentences none is among those."""
+    """Rows to train on and to predict: of those that share no sentence with any other row, a part."""
     sentences = [
-        set() if row.language == "en" else {part.strip() for part in _SENTENCE.split(row.response)} - {""}
+        set() if row.english else {part.strip() for part in _SENTENCE.split(row.response)} - {""}
         for row in rows
     ]
-    mine = [any(_part(sentence) == fold for sentence in found) for found in sentences]
-    seen = {sentence for found, held in zip(sentences, mine, strict=True) if not held for sentence in found}
-    unseen = [held and not found & seen for found, held in zip(sentences, mine, strict=True)]
-    return np.flatnonzero(~np.array(mine)), np.flatnonzero(unseen)
+    uses = Counter(sentence for found in sentences for sentence in found)
+    alone = [bool(found) and all(uses[sentence] == 1 for sentence in found) for found in sentences]
+    held = [own and _part(row.response) == fold for own, row in zip(alone, rows, strict=True)]
+    rest = [not row.english and not out for row, out in zip(rows, held, strict=True)]
+    return np.flatnonzero(rest), np.flatnonzero(held)
 
 
-def _part(sentence: str) -> int:
-    return hashlib.sha256(sentence.encode("utf-8", "surrogatepass")).digest()[0] % WORDINGS
+def _part(answer: str) -> int:
+    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).digest()[0] % WORDINGS
 
 
 def _grouped(groups: Sequence[str]) -> Index:
@@ -123,31 +135,33 @@ def predictions(
     rows: Sequence[TrainingRow], base: Path, cache: Path, seed: int, log: Log
 ) -> Mapping[str, Held]:
     """Held-out logits of every fold; the encoder is trained where the cache has none."""
-    english = [i for i, row in enumerate(rows) if row.language == "en"]
-    place = {row: k for k, row in enumerate(english)}
-    english_rows = [rows[i] for i in english]
-    words = fast_stage.matrix(english_rows, with_concepts=False)
-    everything = fast_stage.matrix(rows, with_concepts=True)
+    english = np.array([row.english for row in rows])
+    words = fast_stage.matrix(rows, with_concepts=False)
+    concepts = fast_stage.matrix(rows, with_concepts=True)
     prepared: encoder_stage.Prepared | None = None
     found: dict[str, Held] = {}
     for name, (train, test) in plan(rows).items():
-        if name.startswith(("language:", "wording:")):
-            found[name] = Held(test, _linear(everything, rows, train, test), None, None)
-            continue
-        train = np.intersect1d(train, english)
-        near = np.array([place[i] for i in train.tolist()])
-        far = np.array([place[i] for i in test.tolist()])
-        fast = _linear(words, english_rows, near, far)
         path = cache / f"{name.replace(':', '-')}-{_key(rows, train, test, seed)}.npy"
         if not path.is_file():
             if prepared is None:
-                log(f"encoder: frozen layers over {len(english)} answers")
-                prepared = encoder_stage.Prepared(base, [row.response for row in english_rows])
+                log(f"encoder: frozen layers over {len(rows)} answers")
+                prepared = encoder_stage.Prepared(base, readings(rows))
             log(f"{name}: training on {len(train)} rows, {len(test)} left out")
-            _write(path, _encoded(rows, train, far.tolist(), prepared, place, seed, log))
-        flags = rule_flags([prepare(rows[i].response).text for i in test.tolist()])
+            _write(path, _encoded(rows, train, test, prepared, seed, log))
+        mine = bool(english[test].all())
+        fast = _linear(words if mine else concepts, rows, train, test)
+        flags = rule_flags([prepare(rows[i].response).text for i in test.tolist()] if mine else [])
+        flags = flags if mine else np.zeros((len(test), 0))
         found[name] = Held(test, fast, np.load(path, allow_pickle=False), flags)
     return found
+
+
+def readings(rows: Sequence[TrainingRow]) -> list[str]:
+    """What the encoder reads of each row: the answer, or in other languages than English its gloss."""
+    return [
+        row.response if row.english else gloss(cut(prepare(row.response).text.lower()), row.language)
+        for row in rows
+    ]
 
 
 def _linear(features: Any, rows: Sequence[TrainingRow], train: Index, test: Index) -> Logits:
@@ -159,17 +173,15 @@ def _linear(features: Any, rows: Sequence[TrainingRow], train: Index, test: Inde
 def _encoded(
     rows: Sequence[TrainingRow],
     train: Index,
-    test: Sequence[int],
+    test: Index,
     prepared: encoder_stage.Prepared,
-    place: Mapping[int, int],
     seed: int,
     log: Log,
 ) -> Logits:
     chosen = [rows[i] for i in train.tolist()]
     labels = [row.label for row in chosen]
-    index = [place[i] for i in train.tolist()]
-    model = encoder_stage.fit_encoder(prepared, index, labels, row_weights(chosen), seed, log)
-    return encoder_stage.encoder_logits(model, prepared, test)
+    model = encoder_stage.fit_encoder(prepared, train.tolist(), labels, row_weights(chosen), seed, log)
+    return encoder_stage.encoder_logits(model, prepared, test.tolist())
 
 
 def _write(path: Path, logits: Logits) -> None:

@@ -47,6 +47,11 @@ class TrainingRow:
     language: str
     group: str
 
+    @property
+    def english(self) -> bool:
+        """Whether the answer is in English of any region."""
+        return self.language.split("-")[0] == "en"
+
     def digest(self) -> str:
         """SHA-256 of request, answer and label."""
         text = "\x1f".join((self.prompt, self.response, self.label.value))

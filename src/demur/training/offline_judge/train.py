@@ -10,28 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from demur.data.language import UNDETERMINED
 from demur.data.records import file_sha256, write_text
 from demur.judges.offline import encoder as runtime
 from demur.judges.offline import fast as first
-from demur.judges.offline.fast import Logits
-from demur.judges.offline.manifest import FILE, SCHEMA
+from demur.judges.offline.manifest import FILE, SCHEMA, Calibration
 from demur.training.offline_judge import encoder_stage, fast_stage
-from demur.training.offline_judge.calibration import (
-    Calibration,
-    LanguagesCalibration,
-    calibrate,
-    calibrate_languages,
-)
-from demur.training.offline_judge.folds import Held, Log, row_weights
+from demur.training.offline_judge.calibration import calibrate
+from demur.training.offline_judge.folds import PUBLIC, Held, Log, readings, row_weights
+from demur.training.offline_judge.held_out import DIGEST_DIGITS, HeldFold, HeldOut, short_digest
 from demur.training.offline_judge.rows import TrainingRow
 
 #: The weight files.
 FILES = (first.ENGLISH, first.LANGUAGES, runtime.GRAPH, runtime.TOKENIZER)
-#: Hexadecimal digits of a row's SHA-256 that the manifest keeps. ours: 64 bits tell ten thousand rows apart.
-DIGEST_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +35,21 @@ class Settings:
     seed: int
 
 
-def calibrated(rows: Sequence[TrainingRow], folds: Mapping[str, Held]) -> Calibration:
-    """Calibration on rows of sources left out, each fold with the same weight."""
-    held = [fold for name, fold in folds.items() if name.startswith("without:")]
-    encoder = np.concatenate([fold.encoder for fold in held if fold.encoder is not None])
-    flags = np.concatenate([fold.flags for fold in held if fold.flags is not None])
-    fast, refused, weights = _stacked(rows, held)
-    return calibrate(fast, encoder, flags, refused, weights)
+#: Folds that calibrate, by what their names begin with.
+ENGLISH_FOLDS, OTHER_FOLDS = ("without:",), ("wording:", "languages:")
 
 
-def calibrated_languages(rows: Sequence[TrainingRow], folds: Mapping[str, Held]) -> LanguagesCalibration:
-    """Calibration on languages left out, each with the same weight."""
-    held = [fold for name, fold in folds.items() if name.startswith("language:")]
-    return calibrate_languages(*_stacked(rows, held))
-
-
-def _stacked(
-    rows: Sequence[TrainingRow], held: Sequence[Held]
-) -> tuple[Logits, NDArray[np.bool_], NDArray[np.float64]]:
-    """Logits of the first stage, labels and weights of all folds, one after the other."""
+def calibrated(rows: Sequence[TrainingRow], folds: Mapping[str, Held], kinds: tuple[str, ...]) -> Calibration:
+    """Calibration on held-out rows of the folds of some kinds, each fold with the same weight."""
+    held = [fold for name, fold in folds.items() if name.startswith(kinds)]
     total = sum(len(fold.rows) for fold in held)
     weights = [np.full(len(fold.rows), total / (len(held) * len(fold.rows))) for fold in held]
     index = np.concatenate([fold.rows for fold in held]).tolist()
     refused = np.array([rows[i].label is not first.CLASSES[0] for i in index])
-    return np.concatenate([fold.fast for fold in held]), refused, np.concatenate(weights)
+    fast, encoder, flags = (
+        np.concatenate([getattr(fold, part) for fold in held]) for part in ("fast", "encoder", "flags")
+    )
+    return calibrate(fast, encoder, flags, refused, np.concatenate(weights))
 
 
 def ship(
@@ -78,41 +61,28 @@ def ship(
 ) -> None:
     """Train on all rows and write the weights folder; the manifest last."""
     given.folder.mkdir(parents=True, exist_ok=True)
-    english = [row for row in rows if row.language == "en"]
+    english = [row for row in rows if row.english]
     for name, mine in ((first.ENGLISH, english), (first.LANGUAGES, list(rows))):
         features = fast_stage.matrix(mine, with_concepts=name == first.LANGUAGES)
         labels = [row.label for row in mine]
         fast_stage.fit_fast(features, labels, row_weights(mine)).save(given.folder / name)
-    log(f"encoder: training on {len(english)} rows")
-    prepared = encoder_stage.Prepared(given.base, [row.response for row in english])
-    labels = [row.label for row in english]
-    everything = range(len(english))
-    model = encoder_stage.fit_encoder(prepared, everything, labels, row_weights(english), given.seed, log)
+    log(f"encoder: training on {len(rows)} rows")
+    prepared = encoder_stage.Prepared(given.base, readings(rows))
+    labels = [row.label for row in rows]
+    everything = range(len(rows))
+    model = encoder_stage.fit_encoder(prepared, everything, labels, row_weights(rows), given.seed, log)
     encoder_stage.export(model, given.base, given.folder)
     manifest = {
         "schema": SCHEMA,
         "languages": sorted({row.language.split("-")[0] for row in rows} | {UNDETERMINED}),
-        **_bands(calibrated(rows, folds), calibrated_languages(rows, folds)),
+        "calibration": {
+            "english": calibrated(rows, folds, ENGLISH_FOLDS).to_json(),
+            "other": calibrated(rows, folds, OTHER_FOLDS).to_json(),
+        },
         "files": {name: file_sha256(given.folder / name) for name in FILES},
         "training": _training(rows, files, given.seed),
     }
     write_text(given.folder / FILE, json.dumps(manifest, indent=1) + "\n")
-
-
-def _bands(english: Calibration, languages: LanguagesCalibration) -> dict[str, Any]:
-    return {
-        "bands": {
-            "ask_encoder": _rounded(english.ask_encoder),
-            "abstain": _rounded(english.abstain),
-            "abstain_fast": _rounded(english.abstain_fast),
-            "abstain_languages": _rounded(languages.abstain),
-        },
-        "calibration": {
-            "fast": _rounded(english.fast),
-            "joint": _rounded(english.joint),
-            "languages": _rounded(languages.fast),
-        },
-    }
 
 
 def _training(rows: Sequence[TrainingRow], files: Mapping[str, str], seed: int) -> dict[str, Any]:
@@ -133,31 +103,20 @@ def _training(rows: Sequence[TrainingRow], files: Mapping[str, str], seed: int) 
     }
 
 
-def held_out(rows: Sequence[TrainingRow], folds: Mapping[str, Held], seed: int) -> dict[str, Any]:
+def held_out(rows: Sequence[TrainingRow], folds: Mapping[str, Held], seed: int) -> HeldOut:
     """What the model card reads: held-out logits by row digest, and the calibration of each fold.
 
-    A fold's calibration is fitted on the other sources' held-out rows. No text and no label is in it.
+    A fold's calibration is fitted on the other sources' held-out rows; that of other languages on all
+    folds, since the same rows are in most of them. No text and no label is in it.
     """
-    languages = calibrated_languages(rows, folds)
-    calibration = {}
-    for name in folds:
-        out = "without:chatgpt-refusals" if name.startswith("group:") else name
-        others = {key: fold for key, fold in folds.items() if key != out}
-        found = _bands(calibrated(rows, others), languages)
-        calibration[name] = found["bands"] | found["calibration"]
-    entries = [
-        {
-            "fold": name,
-            "row": rows[i].digest()[:DIGEST_DIGITS],
-            "fast": [round(float(v), 3) for v in fold.fast[k]],
-            "encoder": None if fold.encoder is None else [round(float(v), 3) for v in fold.encoder[k]],
-            "flags": None if fold.flags is None else [int(v) for v in fold.flags[k]],
-        }
-        for name, fold in folds.items()
-        for k, i in enumerate(fold.rows.tolist())
-    ]
-    return {"seed": seed, "calibration": calibration, "rows": entries}
-
-
-def _rounded(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
-    return [round(float(value), 6) for value in values]
+    other = calibrated(rows, folds, OTHER_FOLDS)
+    found = {}
+    for name, fold in folds.items():
+        calibration = other
+        if not name.startswith(OTHER_FOLDS):
+            out = f"without:{PUBLIC[0]}" if name.startswith("group:") else name
+            others = {key: kept for key, kept in folds.items() if key != out}
+            calibration = calibrated(rows, others, ENGLISH_FOLDS)
+        digests = np.array([short_digest(rows[i].digest()) for i in fold.rows.tolist()], dtype=np.uint64)
+        found[name] = HeldFold(calibration, digests, fold.fast, fold.encoder, fold.flags)
+    return HeldOut(seed, found)

@@ -1,0 +1,45 @@
+"""Which leads and rules of the phrase table can fire in a text at all: one pass over it, for speed alone.
+
+The pieces stand in ``phrases.PIECES``; matched with Aho-Corasick (library pyahocorasick).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from demur.judges.phrases import LEADS, PIECES
+
+
+def leads_in(text: str) -> set[str]:
+    """Names of the leads of which a piece stands in a prepared text."""
+    return _found(_automaton(tuple(LEADS)), text)
+
+
+def rules_in(text: str) -> set[str]:
+    """Names of the rules without a lead of which a piece stands in a prepared text."""
+    return _found(_automaton(tuple(name for name in PIECES if name not in LEADS)), text)
+
+
+def _found(automaton: Any, text: str) -> set[str]:
+    plain = " ".join(text.lower().split())
+    return {name for _, names in automaton.iter(plain) for name in names}
+
+
+@cache
+def _automaton(names: tuple[str, ...]) -> Any:
+    import ahocorasick
+
+    owners: dict[str, list[str]] = {}
+    for name in names:
+        for piece in PIECES[name]:
+            owners.setdefault(piece, []).append(name)
+    return _made(ahocorasick.Automaton(), owners.items())
+
+
+def _made(automaton: Any, pieces: Iterable[tuple[str, list[str]]]) -> Any:
+    for piece, names in pieces:
+        automaton.add_word(piece, tuple(names))
+    automaton.make_automaton()
+    return automaton
