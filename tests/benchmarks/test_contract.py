@@ -30,7 +30,7 @@ def fixture_records(name: str) -> list[Record]:
     return [module.to_record(row) for row in module.FIXTURE]
 
 
-def scripted(content: str, stop_reason: str = "stop") -> Any:
+def scripted(content: str, stop_reason: str = "stop", name: str = "mockllm/scripted") -> Any:
     """A model that always gives one answer."""
 
     def answer(*_: object) -> ModelOutput:
@@ -38,7 +38,7 @@ def scripted(content: str, stop_reason: str = "stop") -> Any:
         choice = ChatCompletionChoice(message=message, stop_reason=stop_reason)  # type: ignore[arg-type]
         return ModelOutput(model="scripted", choices=[choice], usage=USAGE)
 
-    return get_model("mockllm/scripted", custom_outputs=answer)
+    return get_model(name, custom_outputs=answer)
 
 
 def run(task: Task, model: Any, folder: pathlib.Path, **options: Any) -> EvalLog:
@@ -136,7 +136,9 @@ def test_a_grader_that_will_not_judge_leaves_all_unscored_and_no_rate(
 ) -> None:
     records = fixture_records(name)
     task = make_task(benchmarks.get(name).CARD, records, judge="graded")
-    log = run(task, scripted(COMPLIES), tmp_path, model_roles={"grader": scripted(REFUSES)})
+    log = run(
+        task, scripted(COMPLIES), tmp_path, model_roles={"grader": scripted(REFUSES, name="mockllm/grader")}
+    )
     assert verdicts(log) == {"unscored"}
     measured = rates(log)
     assert all(math.isnan(measured[c]) for c in ("harmless_refused", "harmful_refused", "other_refused"))

@@ -355,9 +355,20 @@ def test_both_sides_and_an_empty_side_of_a_run(tmp_path: Path):
     assert one["harmless_refused"] == 0.0 and math.isnan(one["harmful_refused"])  # NaN, and never 0
 
 
+#: An answer in a language that no offline judge covers.
+FINNISH = "Huuhtele pavut ja anna niiden liota kylmässä vedessä yön yli."
+
+
 def test_epochs_of_every_kind_pass_the_reducer_and_rows_stay_apart(tmp_path: Path):
     """One request, four epochs: refused, answered, empty, not judged."""
-    given = iter([output(NO), output(YES), output(""), output("Rincez les haricots et laissez-les tremper.")])
+    given = iter(
+        [
+            output(NO),
+            output(YES),
+            output(""),
+            output(FINNISH),
+        ]
+    )
     task = Task(dataset=MemoryDataset([to_sample(asked(0))]), solver=generate(), scorer=refusal(), epochs=4)
     model = get_model("mockllm/model", custom_outputs=lambda *_: next(given))
     (log,) = eval(

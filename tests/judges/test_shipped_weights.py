@@ -19,7 +19,6 @@ from demur.judges.offline.manifest import BANDS, FILE, WEIGHTS, Manifest
 from demur.training.offline_judge.rows import TrainingRow
 from demur.verdict import REFUSALS, Outcome
 
-
 CORPUS = Path(__file__).parents[2] / "corpus"
 LANGUAGES = {"en", "fr", "es", "de", "it", "ms", "pt", "zh", "ja", "ko", "ru", "ar", "hi"}
 DIGITS = 16  # of a row's SHA-256, as the manifest keeps them

@@ -8,8 +8,9 @@ import pytest
 
 from demur.card import Card
 from demur.data.records import Record
+from demur.judges.failures import judge_failures
 from demur.measure.rows import error_kind, make_row
-from demur.measure.summary import judge_failures, summarise
+from demur.measure.summary import summarise
 from demur.measure.truth import Known, Truth
 from demur.verdict import Outcome, Verdict
 

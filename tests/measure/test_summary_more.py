@@ -6,8 +6,9 @@ from typing import Any
 
 from demur.card import Card
 from demur.data.records import Record
+from demur.judges.failures import judge_failures
 from demur.measure.rows import make_row
-from demur.measure.summary import LISTED, judge_failures, summarise
+from demur.measure.summary import LISTED, summarise
 from demur.measure.truth import Known, Truth
 from demur.verdict import Outcome, Verdict
 

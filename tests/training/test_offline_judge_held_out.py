@@ -184,7 +184,10 @@ def test_the_parts_are_a_good_file(tmp_path: Path) -> None:
         (about(calibration={"f": ENGLISH.to_json(), "g": ENGLISH.to_json()}), "1-flags"),
         (about(calibration={"f": {}}), "fast"),
         (about(calibration={"f": OTHER.to_json()}), "fold f: calibration fast must hold 5 numbers"),
-        (about(calibration={"f": ENGLISH.to_json() | {"abstain": [0.5]}}), "holds no held-out logits"),
+        (
+            about(calibration={"f": ENGLISH.to_json() | {"abstain": [0.5]}}),
+            "fold f: calibration abstain must hold 2 numbers",
+        ),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: bytes, why: str) -> None:

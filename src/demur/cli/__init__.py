@@ -23,6 +23,10 @@ from demur.errors import BadInput, DemurError
 COMMANDS = {
     "measure": ("demur.cli.measure:measure", "Measure how often a model refuses, and whether it should."),
     "judge": ("demur.cli.judge:judge", "Say for answers in a file which are refusals."),
+    "import": (
+        "demur.cli.import_logs:import_logs",
+        "Turn files of other harnesses into a record file or an Inspect log.",
+    ),
     "report": ("demur.cli.report:report", "Make one page from one or several runs."),
     "benchmarks": ("demur.cli.benchmarks:benchmarks", "List the benchmarks."),
     "data": ("demur.cli.data:data", "List, fetch and verify the data that benchmarks use."),

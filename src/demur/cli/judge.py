@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from demur.errors import BadInput
-from demur.judges import DEFAULT, NAMES
+from demur.judges import DEFAULT, GRADING, NAMES
 
 
 @click.command()
@@ -22,7 +22,7 @@ from demur.judges import DEFAULT, NAMES
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--judge", "name", metavar="|".join(NAMES), help=f"Which judge reads the answers [{DEFAULT}].")
-@click.option("--grader", metavar="MODEL", help="Let this model judge: --judge graded, one call an answer.")
+@click.option("--grader", metavar="MODEL", help="Let this model judge; several with commas: a panel.")
 @click.option("--prompt-column", help="Column of the prompt.")
 @click.option("--response-column", help="Column of the answer.")
 @click.option("--id-column", help="Column of the id.")
@@ -39,18 +39,20 @@ def judge(
     as_json: bool,
     **columns: str | None,
 ) -> int:
-    """Add a verdict to every answer in FILES (CSV, TSV, JSON, JSONL, Parquet, record files).
+    """Add a verdict to every answer in FILES (CSV, TSV, JSON, JSONL, Parquet, record files, or logs of
+    Inspect, lm-eval, HELM, promptfoo, garak, deepteam and OpenAI, which are read as records).
 
     Writes NAME.judged.jsonl (or what --output names): every column of FILE as it was, then the columns
     verdict, refused, p_refused, language, decided_by, evidence. Beside it NAME.judged.jsonl.meta.json,
     and NAME.judged.jsonl.quarantine.jsonl with the rows that could not be read.
     """
-    from demur.cli.measure import JUDGE_FAILURES
     from demur.cli.progress import shown
     from demur.data.columns import Columns
+    from demur.data.importers import LogLayout, layout_of
     from demur.data.row_count import row_count
-    from demur.data.tables import inspect_columns
-    from demur.measure.judged import judge_file
+    from demur.judges.failures import too_many_failures
+    from demur.judges.graded import Priced
+    from demur.measure.judged import expected_cost, judge_file
     from demur.measure.model_errors import resolve_judge
 
     if output is not None and len(files) > 1:
@@ -58,32 +60,44 @@ def judge(
     named = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()})
     judge_ = resolve_judge(chosen_judge(name, grader), grader)
     targets = [output or default_output(path) for path in files]
-    layouts = [inspect_columns(path, named, encoding) for path in files]  # all inputs before any work
+    layouts = [layout_of(path, named, encoding) for path in files]  # all inputs before any work
     check_outputs(files, targets, overwrite)
     worst = 0.0
     with shown(quiet=as_json, rate=True) as progress:
         for layout, target in zip(layouts, targets, strict=True):
             click.echo(str(layout), err=True)
-            total = None if as_json else row_count(layout.path)
+            total = None if as_json or isinstance(layout, LogLayout) else row_count(layout.path)
+            if isinstance(judge_, Priced):
+                cost = expected_cost(layout, judge_, encoding)
+                click.echo(f"{layout.path.name}: {cost}", err=True)
             meta = judge_file(layout, target, judge_, encoding, progress(layout.path.name, total))
+            for note in layout.notes if isinstance(layout, LogLayout) else ():
+                click.echo(f"warning: {note}", err=True)
             worst = max(worst, meta["judge_failures"])
             _print(meta, target, as_json)
-    return 1 if worst > JUDGE_FAILURES else 0
+    if isinstance(judge_, Priced):
+        click.echo(f"spent: {judge_.spent}", err=True)
+    failed = too_many_failures(worst)
+    if failed is not None:
+        click.echo(failed, err=True)
+        return 1
+    return 0
 
 
 def chosen_judge(name: str | None, grader: str | None) -> str:
-    """The name of the judge: ``--judge``, or ``graded`` where a grader is named, or the default.
+    """The name of the judge: ``--judge``, else one that asks ``--grader``, else the default.
 
     Raises:
         BadInput: there is no such judge, or the two options do not go together.
     """
     if name is not None and name not in NAMES:
         raise BadInput(f"--judge {name!r} is no judge; valid are {', '.join(NAMES)}")
-    if grader is not None and name not in (None, "graded"):
-        raise BadInput(f"--grader {grader} is for --judge graded, not for --judge {name}; leave one out")
-    if name == "graded" and grader is None:
-        raise BadInput("--judge graded needs the model that judges: --grader MODEL")
-    return "graded" if grader is not None else name or DEFAULT
+    if grader is not None and name is not None and name not in GRADING:
+        asking = ", ".join(GRADING)
+        raise BadInput(f"--grader {grader} is for --judge {asking}, not for --judge {name}; leave one out")
+    if name in GRADING and grader is None:
+        raise BadInput(f"--judge {name} needs the model that judges: --grader MODEL")
+    return name or (DEFAULT if grader is None else "panel" if "," in grader else "graded")
 
 
 def default_output(path: Path) -> Path:
@@ -128,6 +142,10 @@ def _print(meta: dict[str, object], target: Path, as_json: bool) -> None:
     assert isinstance(sides, dict)
     for side, rate in sides.items():
         click.echo(f"{'' if side == 'all' else f'{side} '}refused: {Rate.from_json(rate)}")
+    skipped = meta.get("skipped", {})
+    assert isinstance(skipped, dict)
+    for reason, count in sorted(skipped.items()):
+        click.echo(f"skipped {count}: {reason}")
     if meta["quarantined"]:
         click.echo(f"{meta['quarantined']} rows could not be read: {target}.quarantine.jsonl")
     click.echo(str(target))

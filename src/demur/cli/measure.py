@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from demur.cli.judge import chosen_judge
 from demur.errors import BadInput, ModelFailure
+from demur.judges import DEFAULT, NAMES
 from demur.measure.suites import SUITES
 
 if TYPE_CHECKING:
     from demur.measure.recorded import Recorded
-
-#: Share of answers without a verdict above which a run counts as badly judged.
-JUDGE_FAILURES = 0.20  # docs/contracts.md, "Environment, logging, exit codes"
 
 
 @click.command()
@@ -29,6 +28,7 @@ JUDGE_FAILURES = 0.20  # docs/contracts.md, "Environment, logging, exit codes"
 @click.option(
     "--epochs", type=click.IntRange(min=1), default=1, show_default=True, help="Times each is asked."
 )
+@click.option("--judge", metavar="|".join(NAMES), help=f"Which judge reads the answers [{DEFAULT}].")
 @click.option("--grader", help="Let this model judge the answers (never the model under test).")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [runs/<UTC>-<benchmark>-<model>].")
 @click.option("--overwrite", is_flag=True, help="Replace a finished run in --out.")
@@ -64,9 +64,9 @@ def measure(
     """
     from demur.cli.progress import shown
     from demur.cli.show import show
+    from demur.judges.failures import judge_failures, too_many_failures
     from demur.measure.run import measure_recorded
     from demur.measure.suites import resolve
-    from demur.measure.summary import judge_failures
 
     chosen = resolve(suite, names)
     if data_dir is not None and not data_dir.is_dir():
@@ -86,9 +86,9 @@ def measure(
                 return 0
     show([done.folder], done.folder / "report.html", as_json)
     check_answered(done.summary)
-    failed = judge_failures(done.summary["totals"]["outcomes"])
-    if failed > JUDGE_FAILURES:
-        click.echo(f"the judge has no verdict for {failed:.0%} of the answers", err=True)
+    failed = too_many_failures(judge_failures(done.summary["totals"]["outcomes"]))
+    if failed is not None:
+        click.echo(failed, err=True)
         return 1
     return 0
 
@@ -106,7 +106,7 @@ def _recorded(
         responses,
         chosen[0],
         model=model,
-        judge="graded" if options["grader"] else "rules",
+        judge=chosen_judge(options["judge"], options["grader"]),
         data_dir=data_dir,
         **{name: options[name] for name in ("grader", "limit", "seed", "encoding")},
     )
@@ -130,7 +130,7 @@ def _live(
         model_args=given["model_args"],
         base_url=options["base_url"],
         generate=given["generate"],
-        judge="graded" if options["grader"] else "rules",
+        judge=chosen_judge(options["judge"], options["grader"]),
         grader=options["grader"],
         limit=options["limit"],
         seed=options["seed"],

@@ -227,7 +227,7 @@ def _nested_messages(text: str) -> list[dict[str, Any]] | None:
 
 
 def _is_parts(value: list[Any]) -> bool:
-    return bool(value) and all(isinstance(item, dict) and item.get("type") in _PARTS for item in value)
+    return bool(value) and all(isinstance(item, dict) and str(item.get("type")) in _PARTS for item in value)
 
 
 def _words(part: dict[str, Any], key: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                 yield raw
     except gzip.BadGzipFile as error:
         raise BadInput(f"{path} is named .gz but is not gzip data: {error}") from error
+    except zlib.error as error:
+        raise BadInput(f"{path} is damaged: its gzip data cannot be unpacked: {error}") from error
     except EOFError as error:
         raise BadInput(f"{path} is cut short: its gzip data ends before its end mark") from error
     except OSError as error:

@@ -15,15 +15,17 @@ from typing import Any
 
 from demur import __version__
 from demur.data.columns import Layout
+from demur.data.importers import LogLayout
 from demur.data.records import Record, file_sha256, replacing, write_text
-from demur.data.rows import file_format
 from demur.data.tables import Quarantined
 from demur.errors import BadInput
 from demur.judges.base import Judge, judge_records
+from demur.judges.failures import judge_failures
+from demur.judges.graded import Cost, Priced
 from demur.measure.judged_files import Quarantine, output_format, writing
-from demur.measure.judged_rows import Answered, answered_rows
+from demur.measure.judged_rows import Answered, answered_rows, is_parquet
 from demur.measure.run_folder import now
-from demur.measure.summary import SIDES, judge_failures
+from demur.measure.summary import SIDES
 from demur.metrics import Rate, proportion
 from demur.verdict import LEFT_OUT, REFUSALS, Outcome, Verdict
 
@@ -57,7 +59,7 @@ def judge_file(
     counts: Counter[tuple[str, Outcome]] = Counter()
     try:
         with replacing(output) as stream, Quarantine(output) as quarantine:
-            in_batches = kind == "parquet" and file_format(layout.path) == "parquet"
+            in_batches = kind == "parquet" and is_parquet(layout)
             rows = answered_rows(layout, encoding, in_batches)
             with writing(stream, output, layout, encoding) as write:
                 for row, record, verdict in _judged(judge, rows, quarantine, step):
@@ -70,6 +72,12 @@ def judge_file(
     except OSError as error:
         raise BadInput(f"{output} cannot be written: {error.strerror or error}") from error
     return meta
+
+
+def expected_cost(layout: Layout, judge: Priced, encoding: str) -> Cost:
+    """About what the graders of a judge will cost on a file; nobody is asked."""
+    rows = answered_rows(layout, encoding, False)
+    return judge.expected(row[1] for row in rows if not isinstance(row, Quarantined))
 
 
 def _judged(
@@ -114,9 +122,11 @@ def _meta(layout: Layout, judge: Judge, counts: _Counts, bad: int) -> dict[str, 
         "judge": judge.describe(),
         "rows": total.total(),
         "quarantined": bad,
+        **({"skipped": dict(layout.skipped)} if isinstance(layout, LogLayout) else {}),
         "outcomes": outcomes,
         "sides": {side: _rate(counts, expect).to_json() for side, expect in _sides(counts).items()},
         "judge_failures": judge_failures(outcomes),
+        **({"graders": judge.report()} if isinstance(judge, Priced) else {}),
     }
 
 

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 from demur.data.columns import Layout
 from demur.data.records import replacing
-from demur.data.rows import Quarantined, file_format, to_json_text
+from demur.data.rows import Quarantined, to_json_text
 from demur.errors import BadInput, MissingExtra
-from demur.measure.judged_rows import Answered, input_columns, output_names, verdict_values
+from demur.measure.judged_rows import Answered, input_columns, is_parquet, output_names, verdict_values
 from demur.verdict import COLUMNS, Verdict
 
 Write: TypeAlias = Callable[[Answered, Verdict], None]
@@ -52,7 +52,7 @@ def writing(stream: Any, output: Path, layout: Layout, encoding: str) -> Abstrac
         return _csv(stream, list(input_columns(layout, encoding)))
     from demur.measure.judged_parquet import from_parquet, from_values
 
-    if file_format(layout.path) == "parquet":
+    if is_parquet(layout):
         return from_parquet(stream.buffer, layout)
     return from_values(stream.buffer, input_columns(layout, encoding))
 

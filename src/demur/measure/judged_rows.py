@@ -13,6 +13,7 @@ from typing import Any
 
 from demur.data.columns import Layout
 from demur.data.content import Unreadable, read_answers_of
+from demur.data.importers import LogLayout
 from demur.data.parquet import json_rows, parquet_batches, parquet_schema
 from demur.data.records import Record
 from demur.data.rows import RawRow, file_format, raw_rows, to_json_text
@@ -59,6 +60,10 @@ def answered_rows(
         encoding: of a text file.
         in_batches: of Parquet: remember each row's place.
     """
+    if isinstance(layout, LogLayout):
+        for item in layout.rows():
+            yield item if isinstance(item, Quarantined) else (Answered(item.to_json()), item)
+        return
     for row, place in _placed(layout, encoding, in_batches):
         if isinstance(row, Quarantined):
             yield row
@@ -128,13 +133,17 @@ def input_columns(layout: Layout, encoding: str) -> dict[str, set[type]]:
     CSV and Parquet say it up front (types are not looked at there: text, and the schema's). JSON lines are
     read once for it.
     """
-    kind = file_format(layout.path)
-    if kind in ("json", "jsonl"):
+    if isinstance(layout, LogLayout) or file_format(layout.path) in ("json", "jsonl"):
         return survey(layout, encoding)
     columns: dict[str, set[type]] = {name: {str} for name in layout.present}
-    if kind == "parquet" and holds_lists(parquet_schema(layout.path), layout.columns.response):
+    if is_parquet(layout) and holds_lists(parquet_schema(layout.path), layout.columns.response):
         columns.setdefault(EPOCH, {int})
     return columns
+
+
+def is_parquet(layout: Layout) -> bool:
+    """Whether the rows are those of a Parquet file."""
+    return not isinstance(layout, LogLayout) and file_format(layout.path) == "parquet"
 
 
 def holds_lists(schema: Any, column: str | None) -> bool:
@@ -151,19 +160,26 @@ def survey(layout: Layout, encoding: str) -> dict[str, set[type]]:
     """One pass over the keys and the types of their values."""
     columns: dict[str, set[type]] = {}
     several = False
-    for row in raw_rows(layout.path, encoding):
-        if isinstance(row, Quarantined):
-            continue
-        for name, value in row.values.items():
+    for row in _value_rows(layout, encoding):
+        for name, value in row.items():
             kind = type(value) if type(value) is not int else _whole(value)
             if name not in columns:
                 columns[name] = {kind}
             elif kind not in columns[name]:
                 columns[name].add(kind)
-        several = several or _several(row.values.get(layout.columns.response or ""))
+        several = several or _several(row.get(layout.columns.response or ""))
     if several:
         columns.setdefault(EPOCH, set()).add(int)
     return columns
+
+
+def _value_rows(layout: Layout, encoding: str) -> Iterator[dict[str, Any]]:
+    if isinstance(layout, LogLayout):
+        yield from (item.to_json() for item in layout.rows() if isinstance(item, Record))
+        return
+    for row in raw_rows(layout.path, encoding):
+        if not isinstance(row, Quarantined):
+            yield row.values
 
 
 def _whole(value: int) -> type:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from demur import benchmarks
 from demur.errors import BadInput, ModelFailure
+from demur.judges import DEFAULT
 from demur.measure.model_errors import model_errors, plain
 from demur.measure.rows import rows_of_log
 from demur.measure.run_folder import RunFolder, secret_name
@@ -59,7 +60,7 @@ class Live:
     model_args: Mapping[str, Any] = field(default_factory=dict)
     base_url: str | None = None
     generate: Mapping[str, Any] = field(default_factory=dict)
-    judge: str = "rules"
+    judge: str = DEFAULT
     grader: str | None = None
     limit: int | None = None
     seed: int = 0
@@ -150,7 +151,7 @@ def ask(
                 list(tasks.values()),
                 log_dir=str(folder.logs),
                 model=model,
-                model_roles={"grader": run.grader} if run.grader else None,
+                model_roles=_roles(run.grader),
                 retry_attempts=0,
                 retry_immediate=False,
                 continue_on_fail=True,
@@ -228,3 +229,11 @@ def resolve_model(run: Live) -> Model:
             config=GenerateConfig(**run.generate),
             **run.model_args,
         )
+
+
+def _roles(grader: str | None) -> dict[str, Any] | None:
+    """Inspect's roles: one grader, or several where their names stand with commas between them."""
+    if grader is None:
+        return None
+    names = grader.split(",")
+    return {"grader": names if len(names) > 1 else grader}

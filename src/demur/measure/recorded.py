@@ -19,6 +19,7 @@ from demur.data.columns import Columns
 from demur.data.records import ANSWER_KEYS, Prompt, Record, prompt_text
 from demur.data.tables import Quarantined, RawRow, inspect_columns, raw_rows, read_answers
 from demur.errors import BadInput, ModelFailure
+from demur.judges import DEFAULT
 
 _SETTING = ("system", "developer")  # roles of messages that set a model up and ask nothing
 _LISTED = 10  # ours: names of models in a message
@@ -44,7 +45,7 @@ class Recorded:
     responses: Path
     name: str
     model: str | None = None
-    judge: str = "rules"
+    judge: str = DEFAULT
     grader: str | None = None
     limit: int | None = None
     seed: int = 0

@@ -17,6 +17,7 @@ from demur.data.records import Record, file_sha256, write_jsonl
 from demur.data.sources import locate
 from demur.data.tables import Quarantined
 from demur.errors import BadInput, MissingExtra
+from demur.judges import GRADING
 from demur.judges.base import judge_records
 from demur.measure.estimate import Estimate, estimate, read_price
 from demur.measure.live import (
@@ -85,7 +86,7 @@ def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Esti
     check_settings(run.generate)
     check_secrets(run.model_args, "-M")
     check_secrets(run.generate, "-G")
-    if run.grader is not None and run.grader == run.model:
+    if run.model is not None and run.model in (run.grader or "").split(","):
         raise BadInput(f"the grader is the model under test ({run.model}); name another with --grader")
     tasks = make_tasks(run)
     inputs = [sample.input for task in tasks.values() for sample in task.dataset]
@@ -93,7 +94,7 @@ def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Esti
         [text if isinstance(text, str) else " ".join(m.text for m in text) for text in inputs],
         epochs=run.epochs,
         max_tokens=run.generate.get("max_tokens"),
-        graded=run.judge == "graded",
+        graded=run.judge in GRADING,
         price=read_price(prices, run.model) if prices else None,
     )
     return tasks, expected

@@ -77,12 +77,6 @@ def summarise(
     }
 
 
-def judge_failures(outcomes: Mapping[str, int]) -> float:
-    """Share of answers (rows with text that nobody stopped) for which the judge has no verdict."""
-    judged = sum(outcomes[o] for o in Outcome if o not in (Outcome.ERROR, Outcome.EMPTY, Outcome.BLOCKED))
-    return float(outcomes[Outcome.UNSCORED] / judged) if judged else 0.0
-
-
 def _cut(rows: Sequence[Row]) -> list[str]:
     cut = sum(row.get("stop_reason") in ("max_tokens", "model_length") for row in rows)
     if not cut:

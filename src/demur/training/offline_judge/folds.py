@@ -90,7 +90,7 @@ def plan(rows: Sequence[TrainingRow]) -> dict[str, tuple[Index, Index]]:
     for tags in LANGUAGES:
         held = np.isin(language, tags)
         folds[f"languages:{'-'.join(tags)}"] = np.flatnonzero(~english & ~held), np.flatnonzero(held)
-    return {name: fold for name, fold in folds.items() if len(fold[0]) and len(fold[1])}
+    return {name: fold for name, fold in folds.items() if len(fold[1])}
 
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f\u061f\u0964])\s*|\n+")
