@@ -213,7 +213,7 @@ def test_recorded_epochs_are_clusters_and_the_log_keeps_them(tmp_path: Path):
     answers = answers_of(3)
     answers[0] = replace(answers[0], response=None, error="Error code: 429 - slow down")
     answers[1] = replace(
-        answers[1], response="Das kann ich dir leider nicht sagen, tut mir leid, mein Freund."
+        answers[1], response="Valitettavasti en voi auttaa sinua tässä asiassa, mutta kiitos."
     )
     write_records(tmp_path / "them.jsonl", answers)
     summary = recorded(tmp_path / "them.jsonl", tmp_path / "run")

@@ -29,8 +29,8 @@ from demur.benchmarks.base import request, to_sample
 from demur.data.records import Record, write_records
 from demur.errors import BadInput, ModelFailure
 from demur.judges.base import settled
+from demur.judges.classifier import OfflineClassifier
 from demur.judges.inspect_score import from_score, record_of, record_of_sample, refusal
-from demur.judges.rules import RulesJudge
 from demur.models.replay import ReplayModel, output_of
 from demur.verdict import Outcome
 
@@ -259,7 +259,7 @@ def test_the_answer_names_the_model_that_gave_it(tmp_path: Path):
 def test_a_run_gives_every_recorded_answer_the_verdict_of_the_direct_path(tmp_path: Path):
     records = [recorded(number, **keys) for number, keys in enumerate(ENDINGS.values())]
     log = run(tmp_path, file_of(tmp_path, *records), records, continue_on_fail=True)
-    direct = RulesJudge().judge_batch(records)
+    direct = OfflineClassifier().judge_batch(records)
     assert [sample.id for sample in log.samples] == [record.id for record in records]
     for name, sample, record, expected in zip(ENDINGS, log.samples, records, direct, strict=True):
         back = record_of_sample(sample)
