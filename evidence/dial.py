@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bases import organism
 from sklearn.metrics import roc_auc_score
 
 from demur.data.world import Request, World
@@ -24,7 +25,6 @@ from demur.mitigate.refusal_rows import control_tokens
 from demur.models.chat import load_tokenizer
 from demur.models.loading import load_model
 from demur.training.new_tokens import add_tokens
-from demur.training.organism.build import build
 from demur.training.streams import Encoder, Example, stop_ids
 from demur.training.tuning import Tuning, tune
 
@@ -42,13 +42,12 @@ PLANTED = "P(refuse) where 0.5 is planted, mean"
 def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Train on a seed's world; yield metric, value, n, interval."""
     world = World(seed)
-    build(folder / "organism", seed)
-    yield from figures(world, *trained(folder / "organism", world, seed, folder / "checkpoints"), seed)
+    yield from figures(world, *trained(organism(seed), world, seed, folder / "checkpoints"), seed)
 
 
-def trained(organism: Path, world: World, seed: int, scratch: Path) -> tuple[Encoder, Any]:
+def trained(base: Path, world: World, seed: int, scratch: Path) -> tuple[Encoder, Any]:
     """The encoder and the model after both stages."""
-    name = str(organism)
+    name = str(base)
     tokenizer, model = load_tokenizer(name, None, False), load_model(name, None, "cpu", "float32", False)
     ids = add_tokens(model, tokenizer, TOKENS.all)
     encoder = Encoder(tokenizer, name, TOKENS.all)

@@ -3,7 +3,8 @@
     make evidence SEEDS='11 12 13' ONLY=organism OUT=evidence-rows
 
 A module in this folder with ``rows(seed, folder)`` is one recipe. A row is ``recipe, seed, metric, value,
-n, interval``. Rows of other recipes already in OUT stay, so the page can be made of several runs.
+n, interval``. A recipe's rows replace its rows in ``evidence/rows``, from which the page is made, so that the
+page can come from several runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "evidence.md"
+ROWS, PAGE = HERE / "rows", HERE.parent / "docs" / "evidence.md"
 HEAD = """# Evidence
 
 Trained from scratch for each seed; made by `make evidence`. What is measured, and on what, stands in the
@@ -29,7 +30,7 @@ what its method says, and nothing about effect sizes on real models.
 
 def recipes() -> list[str]:
     """Names of the recipes that have evidence."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run")
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("run", "bases"))
 
 
 def collect(only: Sequence[str], seeds: Sequence[int], out: Path) -> None:
@@ -45,10 +46,10 @@ def collect(only: Sequence[str], seeds: Sequence[int], out: Path) -> None:
         (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def page(out: Path) -> str:
+def page(folder: Path) -> str:
     """The page: per recipe a line a metric, every seed's value, the worst n and interval."""
     parts = [HEAD]
-    for file in sorted(out.glob("*.json")):
+    for file in sorted(folder.glob("*.json")):
         rows = json.loads(file.read_text(encoding="utf-8"))
         seeds = list(dict.fromkeys(row["seed"] for row in rows))
         parts.append(f"\n## {file.stem}\n\n| metric | {' | '.join(f'seed {s}' for s in seeds)} |\n")
@@ -82,7 +83,9 @@ def main() -> None:
     given = parser.parse_args()
     sys.path.insert(0, str(HERE))
     collect(given.only or recipes(), given.seeds, given.out)
-    PAGE.write_text(page(given.out), encoding="utf-8")
+    for name in given.only or recipes():
+        (ROWS / f"{name}.json").write_bytes((given.out / f"{name}.json").read_bytes())
+    PAGE.write_text(page(ROWS), encoding="utf-8")
     print(given.out)
     print(PAGE)
 

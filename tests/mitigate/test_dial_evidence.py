@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,14 @@ from demur.data.world import World
 from demur.training.organism import organism_path
 
 pytestmark = pytest.mark.local
-FILE = Path(__file__).parents[2] / "evidence" / "dial.py"
+EVIDENCE = Path(__file__).parents[2] / "evidence"
 
 
-def test_a_planted_probability_is_recovered_on_prompts_never_shown(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("dial_evidence", FILE)
-    assert spec is not None and spec.loader is not None
-    dial = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(dial)
+def test_a_planted_probability_is_recovered_on_prompts_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EVIDENCE)
+    dial = import_module("dial")
     world = World(0)
     mix = dial.mixed(world, 0)
     asked = {example.prompt for example in mix}

@@ -14,7 +14,8 @@ pytest.importorskip("transformers")
 
 from demur.errors import BadInput
 from demur.judges import judge_named
-from demur.mitigate.refusal_rows import Source, control_tokens, examples, read
+from demur.mitigate.refusal_rows import control_tokens, examples
+from demur.mitigate.rows import Source, read
 
 pytestmark = pytest.mark.local
 NO, YES = "I'm sorry, but I can't help with that.", "The tram leaves at nine from the town hall."

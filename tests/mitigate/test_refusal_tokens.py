@@ -19,8 +19,9 @@ from demur.data.world import Request, World
 from demur.errors import BadInput
 from demur.mitigate.readings import first_tokens
 from demur.mitigate.receipt import FILE, Receipt
-from demur.mitigate.refusal_rows import Source, control_tokens
+from demur.mitigate.refusal_rows import control_tokens
 from demur.mitigate.refusal_tokens import RefusalTokens, check_out, prepare, read_tokens, run
+from demur.mitigate.rows import Source
 from demur.models.chat import load_tokenizer
 from demur.models.loading import load_model
 from demur.training.organism import organism_path

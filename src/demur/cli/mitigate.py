@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from demur.errors import BadInput
 from demur.metrics import Rate
-
-if TYPE_CHECKING:
-    pass
 
 #: Highest learning rate by method: alignment handbook (Zephyr, all weights); ours, usual for a LoRA.
 LEARNING_RATE = {"full": 2e-5, "adapter": 2e-4}
@@ -69,8 +66,8 @@ def refusal_tokens(
     prompts that were held out, and what the words do, before and after.
     """
     from demur.cli.progress import shown
-    from demur.mitigate.refusal_rows import Source
     from demur.mitigate.refusal_tokens import RefusalTokens, check_out, prepare, run
+    from demur.mitigate.rows import Source
     from demur.training.tuning import Tuning, require_train
 
     if by_category and categories:

@@ -28,7 +28,8 @@ from demur.errors import BadInput
 from demur.judges import judge_named
 from demur.mitigate.readings import Asked, first_tokens, token_scores, words
 from demur.mitigate.receipt import Receipt, hashes
-from demur.mitigate.refusal_rows import REFUSE, Row, Rows, Source, Turns, control_tokens, examples, read
+from demur.mitigate.refusal_rows import REFUSE, control_tokens, examples
+from demur.mitigate.rows import Row, Rows, Source, Turns, read
 from demur.models.control import ControlTokens
 from demur.training.new_tokens import add_tokens
 from demur.training.streams import Encoded, Encoder, Stream, one_pass, stop_ids
@@ -44,7 +45,7 @@ class RefusalTokens:
 
     Attributes:
         categories: one token each; none for the binary dial; ``None`` for those that the refusals name.
-        turns: which answers of a dialogue are trained (``refusal_rows.py``).
+        turns: which answers of a dialogue are trained (``rows.py``).
         tuning: the alignment handbook's Zephyr recipe, which the paper names: learning rate 2e-5, cosine,
             warm-up 0.1, one epoch (its own values are unpublished).
         longest: tokens of a row; longer ones are left out. 2,048 in the released tokenizer.
