@@ -15,33 +15,37 @@ from collections.abc import Callable, Sequence
 #: Share of 5-grams in common (Jaccard) from which on two texts are one. ours: templates with a short slot
 #: join.
 THRESHOLD = 0.5
-#: Bands of an index and hash functions of a band: it proposes 99.6 % of the pairs that have half of their
-#: grams in common (1 - (1 - 0.5^3)^42), and each is compared. ours: 1 pair in 250 at the threshold is missed.
-BANDS, ROWS = 42, 3
+#: Hash functions of a text. ours: bands of 3 of them propose 99.6 % of the pairs that have half of their
+#: grams in common (1 - (1 - 0.5^3)^42).
+HASHES = 126
+#: Share of pairs at the threshold that the index may miss. ours: 1 in 250.
+MISSED = 0.004
 GRAM = 5
 
 
-def clusters(texts: Sequence[str], step: Callable[[int], None] | None = None) -> list[int]:
+def clusters(
+    texts: Sequence[str], step: Callable[[int], None] | None = None, threshold: float = THRESHOLD
+) -> list[int]:
     """The number of each text's cluster; texts joined by a chain of near-duplicates are one cluster.
 
     Args:
         texts: any; case, spaces and punctuation at the ends do not matter.
         step: called with texts read since the last call.
+        threshold: share of 5-grams in common, in (0, 1).
     """
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
+    index = MinHashLSH(num_perm=HASHES, params=bands(threshold))
     parent = list(range(len(texts)))
-    grams = [_grams(text) for text in texts]
-    first: dict[frozenset[bytes], int] = {}
-    for i, signature in enumerate(MinHash.generator(grams, num_perm=BANDS * ROWS)):
-        mine = grams[i]
-        if mine in first:
-            _join(parent, i, first[mine])
-        elif mine:
-            first[mine] = i
+    plain = [_plain(text) for text in texts]
+    first: dict[str, int] = {}
+    for i, signature in enumerate(MinHash.generator(map(_grams, plain), num_perm=HASHES)):
+        if plain[i] in first:
+            _join(parent, i, first[plain[i]])
+        elif plain[i]:
+            first[plain[i]] = i
             for j in index.query(signature):
-                if _root(parent, i) != _root(parent, j) and _similar(mine, grams[j]):
+                if _root(parent, i) != _root(parent, j) and _similar(plain[i], plain[j], threshold):
                     _join(parent, i, j)
             index.insert(i, signature)
         if step is not None:
@@ -51,15 +55,30 @@ def clusters(texts: Sequence[str], step: Callable[[int], None] | None = None) ->
     return [numbers[root] for root in roots]
 
 
-def _grams(text: str) -> frozenset[bytes]:
-    plain = " ".join(text.casefold().split()).strip(" .?!")
+def bands(threshold: float) -> tuple[int, int]:
+    """Bands of an index and hash functions of a band: as many of these as miss few enough pairs.
+
+    >>> bands(0.5), bands(0.9)
+    ((42, 3), (14, 9))
+    """
+    rows = [r for r in range(1, HASHES + 1) if HASHES % r == 0]
+    longest = max(r for r in rows if r == 1 or (1 - threshold**r) ** (HASHES // r) <= MISSED)
+    return HASHES // longest, longest
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .?!")
+
+
+def _grams(plain: str) -> frozenset[bytes]:
     parts = [plain[i : i + GRAM] for i in range(max(1, len(plain) - GRAM + 1))] if plain else []
     return frozenset(part.encode("utf-8", "surrogatepass") for part in parts)
 
 
-def _similar(one: frozenset[bytes], other: frozenset[bytes]) -> bool:
-    common = len(one & other)
-    return common >= THRESHOLD * (len(one) + len(other) - common)
+def _similar(one: str, other: str, threshold: float) -> bool:
+    a, b = _grams(one), _grams(other)
+    common = len(a & b)
+    return common >= threshold * (len(a) + len(b) - common)
 
 
 def _root(parent: list[int], i: int) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
 from demur.judges.base import Judge
+
+if TYPE_CHECKING:
+    from inspect_ai.model import Model
 
 
 @contextmanager
@@ -34,6 +38,14 @@ def resolve_judge(judge: str, grader: str | None) -> Judge:
         return judge_named(judge)
     with model_errors(grader):
         return judge_named(judge, grader)
+
+
+def resolve_model(name: str) -> Model:
+    """The model of that name, for a grader's or a helper's role; one that cannot be had is an error."""
+    from inspect_ai.model import get_model
+
+    with model_errors(name):
+        return get_model(name)
 
 
 def plain(error: Exception) -> str:
