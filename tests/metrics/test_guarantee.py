@@ -31,7 +31,7 @@ def test_the_chance_of_a_miss_is_that_of_the_beta_distribution(n: int, target: f
 
 
 @pytest.mark.parametrize(("target", "delta", "rows"), [(0.05, 0.05, 59), (0.1, 0.05, 29), (0.5, 0.5, 1)])
-def test_the_fewest_rows(target: float, delta: float, rows: int) -> None:
+def test_done_7_the_fewest_rows_and_an_error_for_one_row_less(target: float, delta: float, rows: int) -> None:
     assert fewest_rows(target, delta) == rows
     assert (1 - target) ** rows <= delta < (1 - target) ** (rows - 1)
     assert threshold_for([0.5] * rows, target, delta).allowed == 0
@@ -74,7 +74,7 @@ def _calibrations(n: int, target: float) -> tuple[float, float, float]:
     return np.mean(np.array(kept) > target), np.mean(np.array(eyed) > target), float(np.mean(kept))
 
 
-def test_two_thousand_calibrations_keep_the_target_and_use_it() -> None:
+def test_done_7_two_thousand_calibrations_keep_the_target_and_use_it() -> None:
     violations, by_hand, mean = _calibrations(500, 0.05)
     assert violations <= 0.06
     assert by_hand > 5 * violations
