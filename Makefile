@@ -16,6 +16,8 @@ SEEDS   ?= 11
 ONLY    ?=
 OUT     ?= evidence-rows
 DATA    ?= ../shared/data
+# Tests run in so many processes, each on one thread, a file in one of them.
+JOBS    ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 # A torch that is already importable is reused; otherwise the pinned CPU build is installed.
 HAS_TORCH   := $(shell $(PYTHON) -c 'import importlib.util as u; print(bool(u.find_spec("torch")))' 2>/dev/null)
@@ -23,7 +25,7 @@ CONSTRAINTS := $(if $(filter True,$(HAS_TORCH)),constraints.txt,constraints-cpu.
 SITE        := $(if $(filter True,$(HAS_TORCH)),--system-site-packages,)
 comma := ,
 # Tests run with torch where it is importable or where the pinned build is known to be a CPU build.
-TEST_EXTRAS := dev$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$(VERSION)),$(TORCH)),$(comma)train)
+TEST_EXTRAS := dev,evidence$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$(VERSION)),$(TORCH)),$(comma)train)
 
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -46,7 +48,7 @@ run: $(VENV)/.run
 	$(BIN)/demur measure --limit 600 --overwrite --out runs/first
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from demur.errors import BadInput
-from demur.metrics.confidence import long_perplexity, log_probability
+from demur.metrics.confidence import log_probability, long_perplexity
 
 
 def test_values_by_hand() -> None:
