@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspect_ai.model import model_roles
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
@@ -29,9 +29,11 @@ from demur.judges.base import Judge
 from demur.judges.graded import ROLE
 from demur.judges.inspect_score import METADATA, record_of, refusal_rates, to_score
 from demur.judges.safety import HarmVerdict, SafetyJudge, safety_judge_named
-from demur.metrics.dialogues import Dialogue, report
 from demur.models.dialogue import ENDED, TURNS
 from demur.verdict import REFUSALS, Outcome, Verdict, parse
+
+if TYPE_CHECKING:
+    from demur.metrics.dialogues import Dialogue
 
 SAYS_HARMFUL = "says_harmful"  # key of a judged record: whether the judge can call a turn harmful
 GOAL = "goal"  # key of a record's meta: what every turn is judged against
@@ -135,6 +137,8 @@ def judged_parts(asked: Record, answer: str) -> tuple[list[Record], list[Record]
 
 def dialogue_of(row: Mapping[str, Any], identifier: str) -> Dialogue:
     """A row of a run (or a record that was judged) as a dialogue; turns that nobody judged are unscored."""
+    from demur.metrics.dialogues import Dialogue  # brings numpy, and Inspect's entry point stays light
+
     turns = [turn for turn in row.get(TURNS) or [] if isinstance(turn, Mapping)]
     return Dialogue(
         id=identifier,
@@ -199,6 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the intervals")
     chosen = parser.parse_args(arguments)
     try:
+        from demur.metrics.dialogues import report
+
         figures = report(dialogues_of_file(chosen.rows), chosen.seed)
     except DemurError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,13 +6,15 @@ For ActorAttack and RED QUEEN (``multi_turn.py``); the counting is in ``metrics/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from demur.benchmarks.dialogue_scorer import dialogues_of_rows
 from demur.benchmarks.sections import LEFT_OUT_COLUMNS, Cell, Section, explained
-from demur.metrics import Rate
-from demur.metrics.dialogues import Dialogue, report
 from demur.models.dialogue import ENDINGS
+
+if TYPE_CHECKING:
+    from demur.metrics import Rate
+    from demur.metrics.dialogues import Dialogue
 
 Found = Mapping[str, Any]
 NO_TURNS = (
@@ -32,6 +34,8 @@ def sections(rows: Iterable[Mapping[str, Any]], seed: int = 0) -> tuple[Section,
         rows: of a run, those of one benchmark.
         seed: of the intervals.
     """
+    from demur.metrics.dialogues import report
+
     listed = list(rows)
     found = dialogues_of_rows(listed)
     if not found:
@@ -42,6 +46,8 @@ def sections(rows: Iterable[Mapping[str, Any]], seed: int = 0) -> tuple[Section,
 
 
 def _success(figures: Found) -> Section:
+    from demur.metrics import Rate
+
     lines = [_line("dialogues", figures)]
     if (targets := figures["targets"]) is not None:
         rates = [Rate.from_json(targets[reading]) for reading in ("paper", "strict")]
@@ -79,6 +85,8 @@ def _success(figures: Found) -> Section:
 
 
 def _line(name: str, part: Found) -> tuple[Cell, ...]:
+    from demur.metrics import Rate
+
     success = part["success"]
     if success is None:
         return name, part["dialogues"], None, None, None, None, None, None
@@ -88,6 +96,8 @@ def _line(name: str, part: Found) -> tuple[Cell, ...]:
 
 
 def _turns(figures: Found, dialogues: Sequence[Dialogue]) -> Section:
+    from demur.metrics import Rate
+
     refusals, first = figures["refusals"], figures["first_harmful_turn"]
     lines: list[tuple[Cell, ...]] = [
         _turn(f"turn {number}", Rate.from_json(found), first.get(str(number), 0))

@@ -19,7 +19,6 @@ from demur.benchmarks.sections import (
     on_side,
     outcomes_of,
 )
-from demur.metrics import rate
 
 Row = Mapping[str, Any]
 #: Label -> action. Do-Not-Answer, arXiv 2308.13387, section on responses.
@@ -52,6 +51,8 @@ def _label(row: Row) -> str | None:
 
 
 def _by_action(rows: list[Row]) -> Section:
+    from demur.metrics import rate
+
     lines: list[tuple[Cell, ...]] = []
     for action, name in ACTIONS.items():
         of = [row for row in rows if _label(row) == action]
@@ -68,6 +69,8 @@ def _by_action(rows: list[Row]) -> Section:
 
 
 def _by_harm(rows: list[Row]) -> Section:
+    from demur.metrics import rate
+
     lines: list[tuple[Cell, ...]] = []
     for kind, of in sorted(grouped(rows, "category").items()):
         labels = [_label(row) for row in of]

@@ -17,10 +17,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from demur.metrics import Rate
 from demur.verdict import LEFT_OUT, Outcome, parse
+
+if TYPE_CHECKING:
+    from demur.metrics import Rate
 
 Row = Mapping[str, Any]
 Unit = Literal["", "%", "points"]
@@ -50,7 +52,10 @@ class Measure:
     over: str = ""
 
 
-Cell = Rate | Measure | int | str | None
+if TYPE_CHECKING:
+    Cell: TypeAlias = Rate | Measure | int | str | None
+else:  # the module of rates brings numpy, and Inspect's entry point stays light
+    Cell = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class Section:
 
 
 def _json(cell: Cell) -> Any:
+    from demur.metrics import Rate
+
     if isinstance(cell, Rate):
         return {"rate": cell.to_json()}
     return {"measure": asdict(cell)} if isinstance(cell, Measure) else cell

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations, permutations
 from typing import Any, TypeAlias
 
-from demur.metrics import proportion
-
 #: One vote a judge, in the order of the judges; ``None`` where it abstained.
 Ballot: TypeAlias = tuple[str | None, ...]
 
@@ -76,6 +74,8 @@ class Ballots:
 
     def pairs(self) -> list[dict[str, Any]]:
         """For each two judges the share of equal votes where both voted, with its interval."""
+        from demur.metrics import proportion
+
         found = []
         for i, j in combinations(range(len(self.judges)), 2):
             both = {b: count for b, count in self.counts.items() if b[i] is not None and b[j] is not None}

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from demur.judges.ballots import Ballots
-from demur.metrics.binomial import wilson
 from demur.verdict import Outcome
 
 #: Signs of a verdict string.
@@ -100,6 +99,8 @@ class Score:
 
 def average(values: Iterable[float | None]) -> Score:
     """The mean of rows in [0, 1] as percent; ``None`` rows are left out and counted."""
+    from demur.metrics.binomial import wilson
+
     rows = list(values)
     found = sorted(value for value in rows if value is not None)  # sorted: the order of rows moves no digit
     n = len(found)

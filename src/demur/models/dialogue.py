@@ -18,7 +18,6 @@ from typing import Any
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser, ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from demur.data.importers.inspect_log import answered
 from demur.data.records import ANSWER_KEYS, Record
 from demur.errors import BadInput
 
@@ -81,6 +80,8 @@ def split(messages: list[ChatMessage]) -> tuple[list[ChatMessage], list[ChatMess
 
 def turn(output: ModelOutput) -> dict[str, Any]:
     """What one call brought, under the keys of an answered record."""
+    from demur.data.importers.inspect_log import answered  # brings all importers
+
     record = Record(id="turn", prompt="turn")
     answered(record, output)
     found = {name: getattr(record, name) for name in ANSWER_KEYS}

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demur.metrics import by_group, rate
 from demur.verdict import LEFT_OUT, Outcome, parse
 
 #: Splits of the published evaluation file; ``temporal`` is the positive split of the second file.
@@ -88,6 +87,8 @@ def paper(rows: Sequence[Row], positive: str = REFUSAL) -> dict[str, Any]:
 
 def strict(rows: Sequence[Row], positive: str = REFUSAL) -> dict[str, Any]:
     """The same sides as rates with intervals and with what is left out, overall and by category."""
+    from demur.metrics import by_group, rate
+
     sides = {
         "refusal": [row for row in rows if row.split == positive],
         "contrast_refusal": [row for row in rows if row.split != positive],

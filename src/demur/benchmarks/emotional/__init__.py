@@ -40,7 +40,6 @@ from demur.data.minors import EXCLUDED, check_row
 from demur.data.records import Record
 from demur.errors import BadInput
 from demur.judges import DEFAULT
-from demur.judges.patterns.crisis import risk_cue
 from demur.verdict import Outcome
 
 logger = logging.getLogger("demur.benchmarks")
@@ -141,6 +140,8 @@ def to_record(row: Mapping[str, Any]) -> Record:
     expected = _one_of(row, "Expected Model Response", EXPECTED, where)
     prompt = unscramble(cell(row, "Prompt", where))
     check_row(where, prompt)
+    from demur.judges.patterns.crisis import risk_cue  # its patterns take a fifth of a second to compile
+
     known: dict[str, Any] = {"row_index": index, "expected": expected, "risk_cue": risk_cue(prompt, tag)}
     for key, column in (("concerns", "Potential Ethical Concerns"), ("notes", "Test Case Notes")):
         if isinstance(row.get(column), str):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from inspect_ai import Task, task
 
@@ -33,8 +33,10 @@ from demur.data.minors import check_row
 from demur.data.records import Record, prompt_id
 from demur.judges import DEFAULT
 from demur.judges.prefix_refusal import Where, refuses
-from demur.metrics import Rate, proportion, rate
 from demur.verdict import LEFT_OUT, Outcome
+
+if TYPE_CHECKING:
+    from demur.metrics import Rate
 
 CARD = Card(
     name="evorefuse_test",
@@ -155,6 +157,8 @@ def scores(rows: Iterable[Mapping[str, Any]]) -> dict[str, Rate]:
         ``strict`` (the judge), ``paper`` (29 phrases anywhere) and the variants ``paper_start`` and
         ``paper_first_100``. Answers that are not there, or were blocked, are in no ``paper`` rate.
     """
+    from demur.metrics import rate
+
     own = [row for row in rows if row.get("benchmark") == CARD.name]
     outcomes = [Outcome(str(row["verdict"])) for row in own]
     found = {"strict": rate(outcomes, CARD.refusals)}
@@ -164,6 +168,8 @@ def scores(rows: Iterable[Mapping[str, Any]]) -> dict[str, Rate]:
 
 
 def _prefix_rate(rows: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome], where: Where) -> Rate:
+    from demur.metrics import proportion
+
     unread = (LEFT_OUT | {Outcome.BLOCKED}) - {Outcome.UNSCORED, Outcome.GIBBERISH}  # these have words
     refused, left_out = [], dict.fromkeys(sorted(outcome.value for outcome in unread), 0)
     for row, outcome in zip(rows, outcomes, strict=True):

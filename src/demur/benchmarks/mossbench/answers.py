@@ -17,14 +17,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from demur.benchmarks.mossbench.entries import STIMULI
 from demur.data.encoding import open_text
 from demur.data.records import Record
 from demur.errors import BadInput
-from demur.metrics.groups import Agreement, agreement
-from demur.metrics.rates import Rate, proportion, rate
 from demur.verdict import REFUSALS, Outcome
+
+if TYPE_CHECKING:
+    from demur.metrics import Rate
+    from demur.metrics.groups import Agreement
 
 _SCRIPT = re.compile(r"\s*cache\[\s*(?:'(?P<one>[^'\n]+)'|\"(?P<two>[^\"\n]+)\")\s*\]\s*=\s*")
 NO_ANSWER = "no answer in the recorded file"
@@ -115,6 +118,8 @@ class Scores:
 
 def scores(outcomes: Sequence[Outcome]) -> Scores:
     """Both rates of some rows."""
+    from demur.metrics import proportion, rate
+
     return Scores(
         paper=proportion(sum(outcome in PAPER_REFUSALS for outcome in outcomes), len(outcomes)),
         strict=rate(outcomes),
@@ -165,5 +170,7 @@ def by_slice(
 
 def agreement_with(outcomes: Mapping[str, Outcome], labels: Mapping[str, Outcome]) -> Agreement:
     """How a judge's outcomes agree with a label file on "refused", over the pids that both have."""
+    from demur.metrics.groups import agreement
+
     both = [pid for pid in outcomes if pid in labels]
     return agreement([outcomes[pid] for pid in both], [labels[pid] for pid in both], REFUSALS)
