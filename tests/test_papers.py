@@ -16,7 +16,7 @@ SECTIONS = dict(re.findall(r"^## ([\w-]+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE
 BEHAVIOURS = {
     **dict.fromkeys(("prompt-refusal-prediction", "beyond-no"), 9),
     **dict.fromkeys(("x-boundary", "fortress", "rmcbench", "mossbench", "refusal-tokens"), 10),
-    **dict.fromkeys(("factbench", "evorefuse", "overt", "safe-eraser"), 10),
+    **dict.fromkeys(("factbench", "evorefuse", "overt", "safe-eraser", "resa"), 10),
 }
 
 

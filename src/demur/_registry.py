@@ -10,9 +10,11 @@ from inspect_ai.model import ModelAPI, modelapi
 
 from demur import benchmarks
 from demur.judges.inspect_score import refusal, refusal_rates
+from demur.measure import dial_predictor
+from demur.models.check_solver import checked
 from demur.models.control_solver import dialled
 
-__all__ = ["demur_local", "demur_replay", "dialled", "refusal", "refusal_rates"]
+__all__ = ["checked", "demur_local", "demur_replay", "dialled", "refusal", "refusal_rates"]
 
 
 @modelapi(name="demur-local")
@@ -31,5 +33,6 @@ def demur_replay() -> type[ModelAPI]:
     return ReplayModel
 
 
+dial_predictor.register()
 for _name in benchmarks.names():
     benchmarks.get(_name)

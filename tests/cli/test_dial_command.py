@@ -153,7 +153,7 @@ def test_json_and_a_threshold_by_hand(planted: Path, tmp_path: Path) -> None:
         (["--target", 0.05, "--tokens", "respond=x"], "model", "--tokens 'respond=x'"),
     ],
 )
-def test_bad_input_loads_no_weights(
+def test_done_10_bad_input_loads_no_weights(
     planted: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -174,7 +174,7 @@ def test_bad_input_loads_no_weights(
     assert not (tmp_path / "d.json").exists()
 
 
-def test_tokens_that_the_model_lacks_and_a_file_that_exists(planted: Path, tmp_path: Path) -> None:
+def test_done_10_tokens_that_the_model_lacks_and_a_file_that_exists(planted: Path, tmp_path: Path) -> None:
     out = tmp_path / "d.json"
     done = run(planted, "--target", 0.05, "--tokens", "respond=[respond],law=[law]", "--output", out)
     assert "not entries of the vocabulary" in str(done.exception)

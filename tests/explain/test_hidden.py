@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_said(rows: Any, named: Any, said: str) -> None:
 
 def test_hooks_go_however_the_block_ends() -> None:
     from demur.explain.hidden import states
-    from demur.explain.residual import watching
+    from demur.models.architecture import watching
 
     model = untrained("llama")
     before = states(model, ROWS)
@@ -133,7 +133,7 @@ def test_blocks_are_told_from_other_lists_of_the_same_length() -> None:
     import transformers as t
 
     from demur.explain.hidden import states
-    from demur.explain.residual import blocks
+    from demur.models.architecture import blocks
 
     config = t.GPT2Config(n_embd=32, n_layer=3, n_head=2, vocab_size=50)
     model = t.AutoModelForCausalLM.from_config(config).eval()

@@ -23,7 +23,7 @@ from demur.measure.dial import (
 from demur.measure.dial_consistency import consistency, spread
 from demur.measure.dial_prompts import read_prompts, read_tokens, tokens_of
 from demur.models.control import NEVER, ControlTokens, decide
-from demur.models.control_solver import PLAIN, chances
+from demur.models.control_forecast import PLAIN, chances
 
 BINARY = ControlTokens("[respond]", {"refuse": "[refuse]"})
 KINDS = ControlTokens("[respond]", {"a": "[a]", "b": "[b]"})
@@ -44,7 +44,7 @@ def refused(rows: list[dict[str, float]], setting, tokens: ControlTokens) -> lis
     return [tokens.category(decide(row, setting, tokens)) for row in rows]
 
 
-def test_a_target_is_kept_on_prompts_to_come_and_the_harmful_side_stands_beside_it() -> None:
+def test_done_7_a_target_is_kept_on_prompts_to_come_and_the_harmful_side_stands_beside_it() -> None:
     rng = np.random.default_rng(5)
     violations = 0
     for _ in range(CALIBRATIONS):
@@ -67,7 +67,7 @@ def test_scores_of_any_callable_are_set_with_the_same_promise() -> None:
     assert found.at.harmful.value > 0.5 > 0.1 > found.at.harmless.value
 
 
-def test_categories_keep_their_own_targets_and_move_no_other() -> None:
+def test_done_5_categories_keep_their_own_targets_and_move_no_other() -> None:
     rng = np.random.default_rng(6)
     harmless, harmful, new = kinds(rng, 2_000, 0.5), kinds(rng, SIDES, 2.0), kinds(rng, 50_000, 0.5)
     strict = calibrate(harmless, harmful, KINDS, Wanted(categories={"a": 0.02, "b": 0.1}))
@@ -94,7 +94,7 @@ def test_a_category_scores_only_where_it_is_the_likeliest() -> None:
     assert category_scores(rows, KINDS) == {"a": [0.4, 0.0], "b": [0.0, 0.2]}
 
 
-def test_the_curve_is_monotone_on_both_sides_and_ends_at_all_and_nothing() -> None:
+def test_done_4_the_curve_is_monotone_on_both_sides_and_ends_at_all_and_nothing() -> None:
     rng = np.random.default_rng(8)
     harmless, harmful = rng.random(300) ** 4, 1 - rng.random(200) ** 4
     found = calibrate(binary(harmless), binary(harmful), BINARY, Wanted(threshold=NEVER))
@@ -145,7 +145,7 @@ def test_mass_that_is_elsewhere_and_prompts_that_failed_are_counted() -> None:
         (Wanted(threshold=1.5), "threshold 1.5"),
     ],
 )
-def test_what_cannot_be_had_is_said_before_a_model_is_asked(wanted: Wanted, said: str) -> None:
+def test_done_7_what_cannot_be_had_is_said_before_a_model_is_asked(wanted: Wanted, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         check_wanted(wanted, KINDS, 58)
 

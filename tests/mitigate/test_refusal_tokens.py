@@ -20,8 +20,10 @@ from demur.errors import BadInput
 from demur.mitigate.readings import first_tokens
 from demur.mitigate.receipt import FILE, Receipt
 from demur.mitigate.refusal_rows import control_tokens
-from demur.mitigate.refusal_tokens import RefusalTokens, check_out, prepare, read_tokens, run
+from demur.mitigate.refusal_tokens import RefusalTokens, prepare, run
 from demur.mitigate.rows import Source
+from demur.mitigate.token_file import read_tokens
+from demur.mitigate.unfinished import check_out
 from demur.models.chat import load_tokenizer
 from demur.models.loading import load_model
 from demur.training.organism import organism_path

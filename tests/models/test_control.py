@@ -42,7 +42,7 @@ def kinds(draw: st.DrawFn) -> dict[str, float]:
 
 @settings(derandomize=True, deadline=None)
 @given(CHANCE, CHANCE, CHANCE)
-def test_binary_threshold_refuses_at_and_above_it_and_never_more_when_raised(
+def test_done_4_binary_threshold_refuses_at_and_above_it_and_never_more_when_raised(
     p: float, low: float, high: float
 ) -> None:
     low, high = sorted((low, high))
@@ -56,7 +56,7 @@ def test_binary_threshold_refuses_at_and_above_it_and_never_more_when_raised(
 
 @settings(derandomize=True, deadline=None)
 @given(CHANCE, st.floats(0, 0.9))
-def test_minus_one_is_the_argmax_of_the_two(p: float, rest: float) -> None:
+def test_done_4_minus_one_is_the_argmax_of_the_two(p: float, rest: float) -> None:
     row = binary(p, rest)
     expected = "[refuse]" if row["[refuse]"] >= row["[respond]"] else "[respond]"
     assert decide(row, Setting("threshold", ARGMAX), BINARY) == expected
@@ -66,7 +66,7 @@ def test_minus_one_is_the_argmax_of_the_two(p: float, rest: float) -> None:
 
 @settings(derandomize=True, deadline=None)
 @given(CHANCE, st.floats(-9, 9))
-def test_bias_and_threshold_are_two_faces(p: float, bias: float) -> None:
+def test_done_4_bias_and_threshold_are_two_faces(p: float, bias: float) -> None:
     threshold = threshold_of(bias)
     if abs(p - threshold) < 1e-12:
         return  # on the edge itself the two roundings may differ
@@ -102,7 +102,7 @@ def test_category_rules_by_hand(setting: Setting, token: str) -> None:
     assert decide(MIXED, setting, KINDS) == token
 
 
-def test_an_ungoverned_category_leaves_the_first_token_to_the_model_whatever_it_is() -> None:
+def test_done_5_an_ungoverned_category_leaves_the_first_token_to_the_model_whatever_it_is() -> None:
     p = {"[respond]": 0.1, "[a]": 0.2, "[b]": 0.1, "[c]": 0.1, "Well": 0.5}
     assert decide(p, Setting("threshold", 0.9, categories=("b",)), KINDS) == "Well"
     assert decide({**p, "[a]": 0.6}, Setting("threshold", 0.9, categories=("b",)), KINDS) == "[a]"
@@ -110,7 +110,7 @@ def test_an_ungoverned_category_leaves_the_first_token_to_the_model_whatever_it_
 
 @settings(derandomize=True, deadline=None)
 @given(kinds(), CHANCE, st.sampled_from(["threshold", "per_category"]))
-def test_raising_one_category_moves_no_other(p: dict[str, float], t: float, rule: str) -> None:
+def test_done_5_raising_one_category_moves_no_other(p: dict[str, float], t: float, rule: str) -> None:
     def at(value: float) -> str:
         if rule == "threshold":
             return decide(p, Setting(rule, value, categories=("a",)), KINDS)
@@ -148,7 +148,7 @@ def test_as_released_is_the_threshold_at_temperature_two_for_categories_and_plai
         (Setting("bias", bias=math.inf), "bias is inf"),
     ],
 )
-def test_settings_that_cannot_be_meant(setting: Setting, said: str) -> None:
+def test_done_10_settings_that_cannot_be_meant(setting: Setting, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         check(setting, KINDS)
 

@@ -85,7 +85,7 @@ def kept(output: ModelOutput) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.72, 1.0, NEVER, ARGMAX])
-def test_each_answer_begins_as_its_planted_probability_says(
+def test_done_4_each_answer_begins_as_its_planted_probability_says(
     folders: dict[str, Path], tmp_path: Path, threshold: float
 ) -> None:
     model = dialled(folders["binary"], tmp_path / "d.json", Setting("threshold", threshold))
@@ -99,7 +99,7 @@ def test_each_answer_begins_as_its_planted_probability_says(
             assert kept(output)["category"] == ("refuse" if refused else None)
 
 
-def test_no_control_token_shows_and_the_text_says_what_the_token_did(
+def test_done_6_no_control_token_shows_and_the_text_says_what_the_token_did(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     model = dialled(folders["binary"], tmp_path / "d.json", Setting("threshold", 0.0))
@@ -110,7 +110,7 @@ def test_no_control_token_shows_and_the_text_says_what_the_token_did(
     assert RESPOND in ask_all(plain, [prefilled])[0].completion
 
 
-def test_batched_equals_single(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_done_6_batched_equals_single(folders: dict[str, Path], tmp_path: Path) -> None:
     prompts = [f"{'please ' * n}word{n}" for n in range(9)]
     together = ask_all(dialled(folders["binary"], tmp_path / "d.json", Setting("threshold", 0.2)), prompts)
     alone = dialled(folders["binary"], tmp_path / "d.json", Setting("threshold", 0.2), batch_size=1)
@@ -121,7 +121,7 @@ def test_batched_equals_single(folders: dict[str, Path], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("typed", [REFUSE, RESPOND])
-def test_a_typed_control_token_is_an_unknown_word(
+def test_done_8_a_typed_control_token_is_an_unknown_word(
     folders: dict[str, Path], tmp_path: Path, typed: str
 ) -> None:
     model = dialled(folders["binary"], tmp_path / "d.json", Setting("threshold", 0.2))
@@ -171,7 +171,7 @@ def test_every_choice_begins_alike_and_sampling_settings_do_not_touch_the_decisi
     assert all(choice.message.text.startswith("No") for choice in output.choices)
 
 
-def test_categories_and_the_models_own_first_token(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_done_5_categories_and_the_models_own_first_token(folders: dict[str, Path], tmp_path: Path) -> None:
     setting = Setting("threshold", 0.6, categories=("health",))
     model = dialled(folders["kinds"], tmp_path / "d.json", setting, KINDS)
     outputs = ask_all(model, ["doctor", "judge", "both"])
@@ -194,7 +194,7 @@ def test_a_prompt_that_fills_the_context_has_no_decision(folders: dict[str, Path
         assert (output.stop_reason, output.completion) == ("model_length", "")
 
 
-def test_a_dial_of_another_model_or_with_tokens_named_twice_loads_no_weights(
+def test_done_10_a_dial_of_another_model_or_with_tokens_named_twice_loads_no_weights(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from demur.models import loading

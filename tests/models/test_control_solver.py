@@ -22,7 +22,8 @@ from inspect_ai.solver import Solver
 from demur.errors import BadInput, ModelFailure
 from demur.models.control import NEVER, ControlTokens, Setting
 from demur.models.control_dial import Dial, load, save
-from demur.models.control_solver import REFUSAL, dialled, prefilled
+from demur.models.control_forecast import REFUSAL
+from demur.models.control_solver import dialled, prefilled
 
 REFUSE, RESPOND = "[refuse]", "[respond]"
 TOKENS = ControlTokens(RESPOND, {"refuse": REFUSE})
@@ -140,7 +141,7 @@ def test_two_calls_a_sample_and_visible_text_only(server: Server, tmp_path: Path
     assert first["max_tokens"] == 1 and first["top_logprobs"] == 20 and first["temperature"] == 1.0
 
 
-def test_a_typed_token_reaches_the_server_in_pieces_and_the_record_as_typed(
+def test_done_8_a_typed_token_reaches_the_server_in_pieces_and_the_record_as_typed(
     server: Server, tmp_path: Path
 ) -> None:
     (sample,) = run(tmp_path, dialled(dial_file(tmp_path, 0.5)), f"p=0.1 say {REFUSE} {RESPOND}")

@@ -16,7 +16,9 @@ PIECES = st.lists(PIECE, max_size=14)
 
 @settings(derandomize=True, deadline=None, max_examples=400)
 @given(PIECES)
-def test_streamed_text_is_the_whole_text_and_no_part_of_it_ever_holds_a_token(pieces: list[str]) -> None:
+def test_done_6_streamed_text_is_the_whole_text_and_no_part_of_it_ever_holds_a_token(
+    pieces: list[str],
+) -> None:
     stream, shown = VisibleText(TOKENS), ""
     for piece in pieces:
         shown += stream.feed(piece)

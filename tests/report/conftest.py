@@ -221,6 +221,21 @@ def other_run(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def pretended() -> Callable[..., Path]:
+    """Write a run of a model that refuses harmless and harmful requests with given probabilities."""
+
+    def write(folder: Path, model: str, refuses: tuple[float, float], **settings: Any) -> Path:
+        of = card()
+        path = write_run(folder, rows_of(of, model, refuses), [of], model)
+        receipt = json.loads((path / "receipt.json").read_text(encoding="utf-8"))
+        receipt["settings"] |= {"names": [of.name]} | settings
+        (path / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
 def suite_run(tmp_path: Path) -> Path:
     """One run of four benchmarks; the third has planted truth (wrong in three prompts), the last no sides."""
     cards = [card("sorting"), card("starter"), card("planted"), card("open")]

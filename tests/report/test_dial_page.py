@@ -65,3 +65,12 @@ def test_the_upright_line_stands_at_the_setting() -> None:
     page = render_dial("m", calibrate(rows, rows, TOKENS, Wanted(threshold=0.375)), None)
     assert f'class="diagonal" x1="{PLANE.x(0.375)}"' in page
     assert 'class="diagonal"' not in render_dial("m", calibrated(Wanted(threshold=NEVER)), None)
+
+
+def test_without_control_tokens_the_page_says_what_read_the_prompts_and_what_the_promise_is_not() -> None:
+    text = Consistency(proportion(9, 10), proportion(1, 10))
+    page = render_dial("m", calibrated(Wanted(0.05)), text, "probe on layer <3>, AUC 0.9")
+    assert "harmful prompts; probe on layer &lt;3&gt;, AUC 0.9. demur" in page
+    assert "a plain answer can be a refusal of the model&#39;s own" in page or "of the model's own" in page
+    assert "texts after a begun refusal" in page and "token" not in page.split("Token and text")[1][:300]
+    assert "one forward pass each" not in page

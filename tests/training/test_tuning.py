@@ -165,9 +165,9 @@ def test_rows_are_checked_before_anything_trains() -> None:
 
 def test_settings_fit_a_cpu_and_report_nowhere(tmp_path: Path) -> None:
     pytest.importorskip("trl")
-    from demur.training.tuning import _arguments
+    from demur.training.arguments import sft_arguments
 
-    found = _arguments(Tuning(), tmp_path, "cpu", 0)
+    found = sft_arguments(Tuning(), tmp_path, "cpu", 0)
     assert found.report_to == [] and found.use_cpu and not found.bf16 and not found.gradient_checkpointing
     assert found.max_length is None and found.save_strategy == "no"
 

@@ -40,9 +40,46 @@ COMMANDS = {
     ),
     "predict fit": ("demur.cli.predict_fit:fit", "Learn from a model's answers which prompts it refuses."),
     "mitigate refusal_tokens": (
-        "demur.cli.mitigate:refusal_tokens",
+        "demur.cli.mitigate_refusal_tokens:refusal_tokens",
         "Teach a model to say with its first token whether it will refuse.",
     ),
+    "mitigate boundary": (
+        "demur.cli.mitigate_boundary:boundary",
+        "Make harmful exchanges useless inside a model; look-alike ones stay.",
+    ),
+    "mitigate answer_then_check": (
+        "demur.cli.mitigate_answer_then_check:answer_then_check",
+        "Teach a model to plan its answer, check the plan, and only then speak.",
+    ),
+    "mitigate reinforce": (
+        "demur.cli.mitigate_reinforce:reinforce",
+        "Reward a model of answer_then_check for safe plans and answers.",
+    ),
+    "mitigate check_data": (
+        "demur.cli.mitigate_check_data:check_data",
+        "Build the rows for answer_then_check from requests and helper models.",
+    ),
+    "mitigate temporal": (
+        "demur.cli.mitigate_temporal:temporal",
+        "Build rows for refusal_tokens: questions past a model's knowledge horizon.",
+    ),
+    "mitigate align": (
+        "demur.cli.mitigate_align:align",
+        "Teach a model to answer what it refused, with pairs of answers.",
+    ),
+    "mitigate pairs": (
+        "demur.cli.mitigate_pairs:pairs",
+        "Make pairs of answers from over-refused prompts, for align.",
+    ),
+    "mitigate ablate": (
+        "demur.cli.mitigate_ablate:ablate",
+        "Take the refusal direction out of a model: a baseline, no fix.",
+    ),
+    "mitigate compare": (
+        "demur.cli.mitigate_compare:compare",
+        "Draw several recipes on one model in one trade-off plot.",
+    ),
+    "mitigate merge": ("demur.cli.mitigate_merge:merge", "Add an adapter to its base, as one model."),
     "dial": ("demur.cli.dial:dial", "Set how often a model with control tokens refuses, with a promise."),
     "explain": (
         "demur.cli.explain:explain",
@@ -51,6 +88,20 @@ COMMANDS = {
     "boundary": (
         "demur.cli.explain_boundary:boundary",
         "Show in which layers of a local model harmful and harmless prompts part.",
+    ),
+    "verify": ("demur.cli.verify:verify", "Check what answers say against evidence, statement by statement."),
+    "collect factbench": (
+        "demur.cli.collect:factbench",
+        "Make a benchmark of hard questions of fact from a chat log.",
+    ),
+    "collect refresh": ("demur.cli.collect:refresh", "Make its next version from a newer log."),
+    "stress synthesize": (
+        "demur.cli.stress_synthesize:synthesize",
+        "Make prompts that sound forbidden by a policy and are allowed, with twins.",
+    ),
+    "stress rewrite": (
+        "demur.cli.stress_rewrite:rewrite",
+        "Say what other words do to refusal, and whether the meaning stays.",
     ),
     "benchmarks": ("demur.cli.benchmarks:benchmarks", "List the benchmarks."),
     "data": ("demur.cli.data:data", "List, fetch, verify and export the data that benchmarks use."),
@@ -119,7 +170,8 @@ def main(argv: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        goes_on = (sys.argv[1:] if argv is None else argv)[:1] == ["measure"]  # the others write at their end
+        called = (sys.argv[1:] if argv is None else argv)[:1]
+        goes_on = called in (["measure"], ["mitigate"], ["verify"])  # the others write at their end
         left = "the same command goes on where it stopped" if goes_on else "what was in work was not written"
         click.echo(f"interrupted; {left}", err=True)
         code = INTERRUPTED

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from demur.errors import BadInput
 
 if TYPE_CHECKING:
-    from demur.measure.dial import Calibrated, Wanted
-    from demur.measure.dial_consistency import Consistency
+    from demur.cli.dial_show import Done
+    from demur.measure.dial import Wanted
     from demur.measure.dial_prompts import Prompts
 
 #: Answers written and judged after each kind of token. ours: enough to see a token that means nothing.
 WRITTEN = 32
-#: Rows of the printed table; the file has all.
-PRINTED_STEPS = 10
 
 
 @click.command()
@@ -41,6 +39,15 @@ PRINTED_STEPS = 10
 @click.option("--threshold", help="Set by hand, without a promise: from 0 to 1, -1 (argmax) or never.")
 @click.option("--delta", default=0.05, show_default=True, help="Largest chance that the promise fails.")
 @click.option("--tokens", help="respond=TOKEN,refuse=TOKEN or respond=TOKEN,CATEGORY=TOKEN,... [found].")
+@click.option(
+    "--predictor",
+    metavar="FOLDER|probe",
+    help="Without control tokens: P(refuse) from what demur predict fit wrote, or a probe on hidden states.",
+)
+@click.option("--fit", type=click.Path(path_type=Path), help="Labelled prompts for the probe [half of them].")
+@click.option("--refusal", help="Without control tokens, what a refusal is begun with.")
+@click.option("--answer", default="", help="The same for an answer [nothing: a plain answer].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the probe's halves and folds.")
 @click.option(
     "--output",
     "--out",
@@ -69,6 +76,7 @@ def dial(
     threshold: str | None,
     delta: float,
     tokens: str | None,
+    predictor: str | None,
     output: Path,
     page: Path | None,
     overwrite: bool,
@@ -76,6 +84,7 @@ def dial(
     model_args: tuple[str, ...],
     encoding: str,
     as_json: bool,
+    **given: Any,
 ) -> int:
     """Find the threshold at which MODEL refuses at most a wanted share of harmless prompts.
 
@@ -84,13 +93,15 @@ def dial(
     Each prompt costs one forward pass. The promise is for harmless prompts that are exchangeable with those
     of --calibrate; what harmful prompts do at that setting stands beside it.
 
-    Use it: demur measure MODEL -M dial=dial.json, or inspect eval ... -M dial=dial.json.
+    Any other model takes --predictor: a refusal is begun for it where P(refuse) is high enough.
+
+    Use it: demur measure MODEL --dial dial.json, or inspect eval ... -M dial=dial.json.
     """
+    from demur.cli.dial_show import say, source_text, warn
     from demur.cli.measure import pairs
     from demur.cli.progress import shown
-    from demur.measure.dial import Wanted, check_wanted
-    from demur.measure.dial_prompts import read_prompts, read_tokens, tokens_of
-    from demur.measure.dial_run import save_dial, set_dial
+    from demur.measure.dial import Wanted
+    from demur.measure.dial_prompts import read_prompts
     from demur.measure.run import local_model
     from demur.models.control_dial import read_threshold
 
@@ -102,26 +113,86 @@ def dial(
         target, _targets(categories), None if threshold is None else read_threshold(threshold), delta
     )
     prompts = read_prompts(file, encoding)
-    if tokens is None and not Path(model).is_dir():
-        raise BadInput(
-            f"{model} is no folder, so its control tokens cannot be found: name them with --tokens"
-        )
-    chosen = read_tokens(tokens) if tokens is not None else tokens_of(Path(model))
-    check_wanted(wanted, chosen, len(prompts.harmless))
+    asked = Asked(model, name, pairs(model_args, "-M"), file, prompts, wanted, output, write, encoding)
+    _check_source(predictor, tokens, given)
     with shown(as_json) as start:
-        found, consistent = set_dial(name, pairs(model_args, "-M"), prompts, chosen, wanted, write, start)
+        done = (
+            _by_tokens(asked, tokens, start)
+            if predictor is None
+            else _by_forecast(asked, predictor, given, start)
+        )
     if page is not None:
         from demur.measure.run import display_name
         from demur.report.dial_page import write_dial
 
-        write_dial(display_name(name), found, consistent, page)
-    about = save_dial(name, file, prompts, chosen, wanted, found, consistent, output)
+        write_dial(display_name(name), done.found, done.consistent, page, source_text(done.about))
     if as_json:
-        click.echo(json.dumps(about | {"output": str(output)}))
+        click.echo(json.dumps(done.about | {"output": str(output)}))
     else:
-        _say(found, consistent, prompts, wanted, [path for path in (output, page) if path is not None])
-    _warn(found)
+        say(done, wanted, [path for path in (output, page) if path is not None])
+    warn(done.found)
     return 0
+
+
+class Asked(NamedTuple):
+    """What was asked for: MODEL as typed, its Inspect name and arguments, and the rest of the options."""
+
+    model: str
+    name: str
+    args: dict[str, Any]
+    file: Path
+    prompts: Prompts
+    wanted: Wanted
+    output: Path
+    write: int
+    encoding: str
+
+
+def _by_tokens(asked: Asked, tokens: str | None, start: Any) -> Done:
+    from demur.cli.dial_show import Done
+    from demur.measure.dial import check_wanted
+    from demur.measure.dial_prompts import read_tokens, tokens_of
+    from demur.measure.dial_run import save_dial, set_dial
+
+    if tokens is None and not Path(asked.model).is_dir():
+        raise BadInput(
+            f"{asked.model} is no folder, so its control tokens cannot be found: name them with --tokens"
+        )
+    chosen = read_tokens(tokens) if tokens is not None else tokens_of(Path(asked.model))
+    prompts, wanted = asked.prompts, asked.wanted
+    check_wanted(wanted, chosen, len(prompts.harmless))
+    found, consistent = set_dial(asked.name, asked.args, prompts, chosen, wanted, asked.write, start)
+    about = save_dial(asked.name, asked.file, prompts, chosen, wanted, found, consistent, asked.output)
+    return Done(found, consistent, prompts, about)
+
+
+def _by_forecast(asked: Asked, predictor: str, given: dict[str, Any], start: Any) -> Done:
+    from demur.cli.dial_show import Done
+    from demur.measure.dial_forecast import Source, prepare, set_forecast_dial
+    from demur.measure.dial_run import save_dial
+    from demur.models.control_forecast import PLAIN, REFUSAL
+
+    refusal = REFUSAL if given["refusal"] is None else given["refusal"]
+    source = Source(predictor, given["fit"], refusal, given["answer"], given["seed"])
+    file, wanted, output = asked.file, asked.wanted, asked.output
+    fit, prompts = prepare(source, asked.name, asked.prompts, wanted, asked.encoding)
+    done = set_forecast_dial(
+        source, asked.name, asked.args, file, fit, prompts, wanted, output, asked.write, start
+    )
+    kept = (done.found, done.consistent, output, done.forecast, done.about)
+    about = save_dial(asked.name, file, prompts, PLAIN, wanted, *kept)
+    return Done(done.found, done.consistent, prompts, about)
+
+
+def _check_source(predictor: str | None, tokens: str | None, given: dict[str, Any]) -> None:
+    """That options of the two kinds of dial are not mixed."""
+    if predictor is not None and tokens is not None:
+        raise BadInput(
+            "--tokens and --predictor exclude each other: a predictor is for models without tokens"
+        )
+    alone = [f"--{name}" for name in ("fit", "refusal", "answer") if given[name]]
+    if predictor is None and alone:
+        raise BadInput(f"{' and '.join(alone)}: for models without control tokens, with --predictor")
 
 
 def _targets(categories: tuple[str, ...]) -> dict[str, float] | None:
@@ -133,61 +204,3 @@ def _targets(categories: tuple[str, ...]) -> dict[str, float] | None:
         except ValueError as error:
             raise BadInput(f"--category {text!r}: write NAME=TARGET, such as safety=0.02") from error
     return found or None
-
-
-def _say(
-    found: Calibrated,
-    consistent: Consistency | None,
-    prompts: Prompts,
-    wanted: Wanted,
-    written: list[Path],
-) -> None:
-    from demur.cli.tables import echo_line, echo_table, rate_text
-    from demur.measure.dial import points, setting_text
-
-    click.echo(
-        f"{len(prompts.harmless)} harmless and {len(prompts.harmful)} harmful prompts, one forward pass each"
-    )
-    left = prompts.either + prompts.unreadable + sum(found.not_asked)
-    if left:
-        click.echo(
-            f"left out: {prompts.either} that expect either, {prompts.unreadable} unreadable, "
-            f"{sum(found.not_asked)} that could not be asked"
-        )
-    at = found.at
-    echo_line(
-        f"setting: {setting_text(found.setting)}; on these prompts: "
-        f"harmless refused {rate_text(at.harmless)}, harmful refused {rate_text(at.harmful)}"
-    )
-    for name, promise in found.promises.items():
-        said = "harmless prompts refused" if name == "all" else f"harmless prompts refused as {name}"
-        echo_line(
-            f"promise: at most {100 * promise.target:g} % of {said}, with confidence {1 - promise.delta:.4g} "
-            f"(chance of a miss {100 * promise.miss:.2g} %; expected rate {100 * promise.expected:.1f} %)"
-        )
-    if len(found.promises) > 1:
-        click.echo(f"all {len(found.promises)} together with confidence {1 - wanted.delta:g} (Bonferroni)")
-    rows = points(found.curve, PRINTED_STEPS)
-    headings = ("P(refuse) at least", "harmless refused", "harmful refused")
-    echo_table(headings, [[p.name, rate_text(p.harmless), rate_text(p.harmful)] for p in rows])
-    if consistent is not None:
-        click.echo(
-            f"text judged a refusal: after a refusal token {rate_text(consistent.after_refuse)}, "
-            f"after respond {rate_text(consistent.after_respond)}"
-        )
-    click.echo("\n".join(map(str, written)))
-
-
-def _warn(found: Calibrated) -> None:
-    median, least, under = found.mass
-    if under:
-        click.echo(
-            f"{under} prompts have less than 0.9 of their first-token probability on control tokens (median "
-            f"{median:.3f}, least {least:.3f}): there the dial forces a decision that the model did not make",
-            err=True,
-        )
-    if found.curve.auc is not None and found.curve.auc < 0.5:
-        click.echo(
-            "P(refuse) is higher on harmless than on harmful prompts: are the labels the right way round?",
-            err=True,
-        )

@@ -26,6 +26,7 @@ _OWN = ", ".join(f"{judge}: {benchmark} alone" for judge, benchmark in OWN.items
 @click.option("-b", "--benchmark", "names", multiple=True, help="A benchmark (may be repeated).")
 @click.option("--responses", type=click.Path(path_type=Path), help="Read recorded answers; ask nobody.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of the file of recorded answers.")
+@click.option("--dial", type=click.Path(path_type=Path), help="A file of demur dial, before every answer.")
 @click.option("--limit", type=click.IntRange(min=1), help="Samples a benchmark; seeded, whole pairs kept.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the selection and of intervals.")
 @click.option(
@@ -120,6 +121,8 @@ def _recorded(
 
     if len(chosen) != 1:
         raise BadInput("--responses needs exactly one --benchmark: the one that the answers belong to")
+    if options["dial"] is not None:
+        raise BadInput("--dial is for a model that is asked; the answers of --responses are given already")
     if not responses.is_file():
         raise BadInput(f"{responses} is no file")
     if options["prices"] is not None:  # before any work: what graders cost is said after it
@@ -162,6 +165,7 @@ def _live(
         epochs=options["epochs"],
         data_dir=data_dir.resolve() if data_dir else None,
         max_connections=options["max_connections"],
+        dial=options["dial"].resolve() if options["dial"] else None,
     )
     tasks, expected = plan(run, options["prices"])
     click.echo(f"{display_name(name)}: {', '.join(run.names)}: {expected}", err=True)

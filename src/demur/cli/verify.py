@@ -67,8 +67,9 @@ def verify(file: Path, evidence: str, out: Path | None, as_json: bool, **given: 
     from demur.judges.evidence.store import Store
     from demur.judges.evidence.verify import Settings
     from demur.measure.model_errors import resolve_judge
+    from demur.measure.run_folder import default_path
     from demur.measure.verify import Answers, Verifier, read_file
-    from demur.measure.verify_run import STORE, default_out, run
+    from demur.measure.verify_run import STORE, run, settings_of
     from demur.report.verify_page import write_verified
 
     settings = Settings(given["rounds"], given["results"], given["alpha"])
@@ -79,17 +80,20 @@ def verify(file: Path, evidence: str, out: Path | None, as_json: bool, **given: 
     _say_cost(answers.records, settings, given)
     if given["dry_run"]:
         return 0
-    folder = out or default_out(Path("runs"), file)
-    replay = given["replay"]
-    store = Store(replay or folder / STORE, replay=replay is not None, budget=given["budget"])
+    replay, seed = given["replay"], given["seed"]
+    store = Store(replay, replay=replay is not None, budget=given["budget"])
     steps = _steps(given, store)
     with shown(as_json) as start:
         backend = open_backend(evidence, log=lambda line: click.echo(line, err=True))
         verifier = Verifier(
             steps, backend, store, settings, resolve_judge(given["judge"], None), given["max_connections"]
         )
+        wanted = settings_of(file, answers, verifier, seed)
+        folder = out or default_path(Path("runs"), "verify", file.stem, wanted)
+        if replay is None:
+            store.attach(folder / STORE)
         step = start("checking answers", len(answers.records))
-        done = run(file, answers, verifier, folder, given["overwrite"], given["seed"], step)
+        done = run(file, answers, verifier, folder, given["overwrite"], seed, step)
     write_verified(file.name, done.summary, done.rows, folder / "report.html")
     click.echo(json.dumps(done.summary) if as_json else said(done.summary))
     if not as_json:

@@ -18,8 +18,8 @@ from demur.explain.boundary_prompts import Classed
 from demur.explain.direction import Sides, first_tokens
 from demur.explain.direction_effect import Finding, findings
 from demur.explain.hidden import Pool, states
-from demur.explain.residual import blocks, checked_layers
 from demur.explain.target import RefusalTarget
+from demur.models.architecture import blocks, checked_layers
 
 SCHEMA = "demur.boundary/1"
 Start = Callable[[str, int | None], Callable[[int], None]]

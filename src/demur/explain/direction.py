@@ -33,7 +33,8 @@ from demur.explain.hidden import (
     shared_ending,
     states_at,
 )
-from demur.explain.residual import added, blocks, removed
+from demur.explain.residual import added, removed
+from demur.models.architecture import blocks
 
 Floats = NDArray[np.float64]
 #: Log-odds of a refusal for each row of token ids, asked of the model as it is at that moment.

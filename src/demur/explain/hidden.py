@@ -23,8 +23,8 @@ from torch import Tensor
 
 from demur.data.records import Prompt
 from demur.errors import BadInput, ModelFailure
-from demur.explain.residual import blocks, checked_layers, watching
 from demur.explain.target import chat_messages
+from demur.models.architecture import blocks, checked_layers, watching
 from demur.models.chat import ChatFormat
 
 Pool = Literal["mean", "last"]

@@ -1,4 +1,4 @@
-"""The residual stream of any Hugging Face decoder: watched, freed of a direction, shifted along one.
+"""The residual stream of any Hugging Face decoder, freed of a direction or shifted along one.
 
 All by hooks inside a ``with`` block: nothing is saved, and the model is the same afterwards. Layer 0 is what
 enters the first block, layer l what block l hands on.
@@ -6,110 +6,19 @@ enters the first block, layer l what block l hands on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from demur.errors import BadInput
+from demur.models.architecture import blocks, hooked, on_input, on_output, watching
 
 Vector = NDArray[np.float32]
-#: What a hook sees of one layer; what it returns, if anything, goes on in its place.
-See = Callable[[int, Tensor], Tensor | None]
-
-
-def blocks(model: Any) -> list[nn.Module]:
-    """The decoder's blocks in order.
-
-    Raises:
-        BadInput: no list of as many modules as the configuration has layers.
-    """
-    depth = model.config.get_text_config().num_hidden_layers
-    found = {
-        name: part
-        for name, part in model.get_decoder().named_modules()
-        if isinstance(part, nn.ModuleList) and len(part) == depth
-    }
-    outermost = [
-        part for name, part in found.items() if not any(name.startswith(f"{other}.") for other in found)
-    ]
-    if len(outermost) != 1:
-        kind = type(model).__name__
-        raise BadInput(
-            f"{kind}: {len(outermost)} lists of {depth} blocks; exactly one is needed to read layers"
-        )
-    return list(outermost[0])
-
-
-@contextmanager
-def watching(model: Any, layers: Sequence[int], see: See) -> Iterator[None]:
-    """Show ``see`` the residual stream [batch, tokens, width] at these layers; hooks go with the block.
-
-    Raises:
-        BadInput: an unknown layer.
-    """
-    parts = blocks(model)
-    chosen = checked_layers(layers, len(parts))
-    with hooked() as handles:
-        for layer in chosen:
-            handles.append(
-                on_output(parts[layer - 1], lambda h, at=layer: see(at, h))  # type: ignore[misc]
-                if layer
-                else on_input(parts[0], lambda h: see(0, h))
-            )
-        yield
-
-
-@contextmanager
-def hooked() -> Iterator[list[Any]]:
-    """A list of hook handles that are removed when the block ends, however it ends."""
-    handles: list[Any] = []
-    try:
-        yield handles
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def on_output(module: nn.Module, change: Callable[[Tensor], Tensor | None]) -> Any:
-    """Hook a module's output (of a tuple, the first part)."""
-
-    def hook(_: nn.Module, __: Any, output: Any) -> Any:
-        first = output[0] if isinstance(output, tuple) else output
-        new = change(first)
-        if new is None:
-            return None
-        return (new, *output[1:]) if isinstance(output, tuple) else new
-
-    return module.register_forward_hook(hook)
-
-
-def on_input(module: nn.Module, change: Callable[[Tensor], Tensor | None]) -> Any:
-    """Hook a block's input, given by place or by name."""
-
-    def hook(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        new = change(args[0] if args else named["hidden_states"])
-        if new is None:
-            return None
-        return ((new, *args[1:]), named) if args else (args, {**named, "hidden_states": new})
-
-    return module.register_forward_pre_hook(hook, with_kwargs=True)
-
-
-def checked_layers(layers: Sequence[int] | None, depth: int) -> list[int]:
-    """The layers asked for, or all from 0 to ``depth``.
-
-    Raises:
-        BadInput: none, or one outside.
-    """
-    chosen = list(range(depth + 1) if layers is None else layers)
-    if not chosen or not all(0 <= layer <= depth for layer in chosen):
-        raise BadInput(f"layers {chosen}: valid are 0 (what enters the first block) to {depth} (the last)")
-    return chosen
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from demur.data.rows import Quarantined
 from demur.data.tables import read_answers
 from demur.errors import BadInput, ModelFailure
 from demur.models.control import ControlTokens
+from demur.models.control_forecast import Forecast
 
 if TYPE_CHECKING:
     from inspect_ai.model import ChatMessage, Model
@@ -149,16 +150,26 @@ def first_positions(
 
 
 def texts(
-    model: Model, records: Sequence[Record], chosen: Sequence[str], tokens: ControlTokens
+    model: Model,
+    records: Sequence[Record],
+    chosen: Sequence[str],
+    tokens: ControlTokens,
+    forecast: Forecast | None = None,
 ) -> list[Mapping[str, Any]]:
-    """The answer to each record after its chosen token, as keys of an answered record."""
+    """The answer to each record after its chosen token, or as a forecast's dial begins it: keys of an answer
+    record."""
     from demur.benchmarks.base import to_input
-    from demur.models.control_solver import ask_after
+    from demur.models.control_solver import ask_after, ask_begun
     from demur.models.control_text import visible
 
     async def one(record: Record, token: str) -> Mapping[str, Any]:
-        output = await ask_after(model, _messages(to_input(record.prompt)), token, tokens)
-        return {"response": visible(output.completion, tokens.all), "stop_reason": output.stop_reason}
+        messages = _messages(to_input(record.prompt))
+        if forecast is not None:
+            output, text = await ask_begun(model, messages, forecast.begun(token))
+        else:
+            output = await ask_after(model, messages, token, tokens)
+            text = visible(output.completion, tokens.all)
+        return {"response": text, "stop_reason": output.stop_reason}
 
     async def run() -> list[Mapping[str, Any]]:
         return await asyncio.gather(*map(one, records, chosen))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from demur import benchmarks
 from demur.errors import BadInput, ModelFailure
 from demur.judges import DEFAULT
+from demur.measure.dialled import dial_file, provider_args, with_dial
 from demur.measure.model_errors import model_errors, plain
 from demur.measure.rows import rows_of_log
 from demur.measure.run_folder import RunFolder, secret_name
@@ -55,6 +56,7 @@ class Live:
         epochs: times each prompt is asked.
         data_dir: local copies of sources, or ``None``.
         max_connections: calls in flight at once, or ``None`` for the provider's own.
+        dial: a file of ``demur dial`` that stands before every answer, or ``None``.
     """
 
     names: tuple[str, ...]
@@ -70,6 +72,7 @@ class Live:
     epochs: int = 1
     data_dir: Path | None = None
     max_connections: int | None = None
+    dial: Path | None = None
 
 
 def check_settings(generate: Mapping[str, Any]) -> None:
@@ -117,19 +120,20 @@ def make_tasks(run: Live) -> dict[str, Task]:
 
     Raises:
         ModelFailure: data are absent; of several benchmarks all that lack theirs are named.
-        BadInput: a source cannot be used.
+        BadInput: a source cannot be used, or a dial cannot stand before a task.
     """
     tasks: dict[str, Task] = {}
     absent: dict[str, ModelFailure] = {}
     for name in run.names:
         make = getattr(benchmarks.get(name), name)
         try:
-            tasks[name] = make(
+            made = make(
                 data_dir=str(run.data_dir) if run.data_dir else None,
                 limit=run.limit,
                 seed=run.seed,
                 judge=run.judge,
             )
+            tasks[name] = with_dial(run, name, made)
         except ModelFailure as error:
             absent[name] = error
     if len(run.names) > 1 and absent:
@@ -250,7 +254,8 @@ def resolve_model(run: Live) -> Model:
             run.model,
             base_url=run.base_url,
             config=GenerateConfig(**run.generate),
-            **run.model_args,
+            memoize=dial_file(run) is None,  # Inspect knows a dial by its path, not by what is in it
+            **provider_args(run),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from demur.data.records import Record
 from demur.errors import BadInput
 from demur.judges.graded.cost import Cost
+from demur.measure.dialled import calls_a_sample, check_dial
 from demur.measure.estimate import CONNECTIONS, Estimate, estimate, expected_answer, read_price
 from demur.measure.grading import asked_share, check_dialogues, expected_grading
 from demur.measure.harm import expected_harm, resolve_safety
@@ -31,6 +32,7 @@ def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Esti
 
     check_judge(run.judge, run.names, run.grader)
     check_settings(run.generate)
+    check_dial(run)
     check_secrets(run.model_args, "-M")
     check_secrets(run.generate, "-G")
     if run.model is not None and run.model in (run.grader or "").split(","):
@@ -43,8 +45,9 @@ def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Esti
     each = expected_grading(run, requests, answer)
     graders = (run.grader or "").split(",") if each.calls else []
     samples = (sample for task in tasks.values() for sample in task.dataset)
+    calls = calls_a_sample(run)
     expected = estimate(
-        (text for sample in samples for text in asked_texts(sample.input, answer)),
+        (text for sample in samples for text in asked_texts(sample.input, answer) for _ in range(calls)),
         epochs=run.epochs,
         max_tokens=length,
         each=each,

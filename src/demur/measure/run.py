@@ -20,6 +20,7 @@ from demur.errors import BadInput, MissingExtra
 from demur.judges.base import judge_records
 from demur.judges.graded.cost import Priced
 from demur.judges.safety import SafetyJudge
+from demur.measure.dialled import dial_file, notes
 from demur.measure.harm import (
     add_harm,
     check_not_itself,
@@ -102,7 +103,9 @@ def measure_live(
     judge = run_judge(run.judge, run.grader, run.data_dir).describe()
     safety = resolve_safety(run.safety, run.grader)
     settings = live_settings(run, judge, safety)
-    truth = read_truth(run.model, lambda name: benchmarks.get(name).load(run.data_dir))
+    truth = None  # of a model's own answers; under a dial they are others
+    if dial_file(run) is None:
+        truth = read_truth(run.model, lambda name: benchmarks.get(name).load(run.data_dir))
     model = resolve_model(run)  # before the folder: a model that cannot be had leaves nothing behind
     check_not_itself(safety, model)
     with _open(out, label(run.names), display_name(run.model), settings, overwrite) as folder:
@@ -124,7 +127,7 @@ def measure_live(
             sources=settings["data"],
             truth=truth,
             limit=run.limit,
-            notes=[ORGANISM_NOTE] if display_name(run.model) == ORGANISM else [],
+            notes=[*([ORGANISM_NOTE] if display_name(run.model) == ORGANISM else []), *notes(run)],
             seed=run.seed,
         )
         folder.finish(rows, summary)
@@ -133,10 +136,11 @@ def measure_live(
 
 def live_settings(run: Live, judge: Mapping[str, Any], safety: SafetyJudge | None = None) -> dict[str, Any]:
     """Everything that can move a number of a live run; a run is continued only where all of it is equal."""
-    dial = run.model_args.get("dial")
+    dial = dial_file(run)
+    unset = {"max_connections"} | ({"dial"} if run.dial is None else set())  # as receipts were before dials
     return {
-        **{key: value for key, value in asdict(run).items() if key != "max_connections"},
-        **({"dial_sha256": file_sha256(Path(dial))} if dial and Path(dial).is_file() else {}),
+        **{key: value for key, value in asdict(run).items() if key not in unset},
+        **({"dial_sha256": file_sha256(dial)} if dial is not None and dial.is_file() else {}),
         "versions": {name: benchmarks.get(name).CARD.version for name in run.names},
         "data": {name: _sources(benchmarks.get(name).CARD, run.data_dir) for name in run.names},
         "weights": weight_hashes(run.model),

@@ -209,7 +209,7 @@ def weight_hashes(model: str) -> dict[str, str]:
     folder = Path(name)
     if provider != "demur-local" or not folder.is_dir():
         return {}
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("base.json")])  # an adapter's base, by hash
     if sum(file.stat().st_size for file in files) > HASHED_BYTES:
         facts = ((file, file.stat()) for file in files)
         return {file.name: f"{stat.st_size} bytes, changed {stat.st_mtime_ns} ns" for file, stat in facts}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,18 @@ def run(
         BadInput: the folder holds another run, or a finished one without ``overwrite``.
         BudgetSpent: the store may do no more new work; the run can go on.
     """
-    settings = {
+    with open_run(out, settings_of(file, answers, verifier, seed), overwrite) as folder:
+        rows = check(answers.records, verifier, step)
+        if answers.quarantined:
+            write_jsonl(out / "quarantine.jsonl", (asdict(bad) for bad in answers.quarantined))
+        summary = summary_of(rows, verifier, len(answers.quarantined), seed)
+        folder.finish(rows, summary)
+    return Verified(out, summary, rows)
+
+
+def settings_of(file: Path, answers: Answers, verifier: Verifier, seed: int) -> dict[str, Any]:
+    """What makes two runs the same."""
+    return {
         "schema": SCHEMA,
         "file": str(file),
         "sha256": file_sha256(file),
@@ -82,13 +92,6 @@ def run(
         "judge": verifier.judge.describe(),
         "seed": seed,
     }
-    with open_run(out, settings, overwrite) as folder:
-        rows = check(answers.records, verifier, step)
-        if answers.quarantined:
-            write_jsonl(out / "quarantine.jsonl", (asdict(bad) for bad in answers.quarantined))
-        summary = summary_of(rows, verifier, len(answers.quarantined), seed)
-        folder.finish(rows, summary)
-    return Verified(out, summary, rows)
 
 
 def summary_of(
@@ -110,12 +113,6 @@ def summary_of(
         "asked": spent,
         "new_work": verifier.store.made,
     }
-
-
-def default_out(root: Path, file: Path) -> Path:
-    """``root/<UTC>-verify-<name of the file>``."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    return root / f"{stamp}-verify-{file.stem[:40]}"
 
 
 def failed_share(summary: Mapping[str, Any]) -> float:

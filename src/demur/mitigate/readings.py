@@ -27,26 +27,45 @@ class Asked(NamedTuple):
     category: str = ""
 
 
+class Said(NamedTuple):
+    """What a model wrote, and why it stopped (``stop``, ``max_tokens``)."""
+
+    text: str
+    stop_reason: str
+
+
 def words(model: Any, encoder: Encoder, asked: Sequence[Asked], judge: Judge) -> dict[str, Any]:
     """Refusals by side in what the model writes, greedy, control tokens never shown."""
+    return sides(asked, answers(model, encoder, [row.prompt for row in asked]), judge)
+
+
+def answers(
+    model: Any, encoder: Encoder, prompts: Sequence[Prompt], max_tokens: int = MAX_NEW_TOKENS
+) -> list[Said]:
+    """What the model writes, greedy, control tokens never shown; its own generation settings are kept."""
     from demur.models.generation import Request, Settings, TextModel
 
     kept = model.generation_config
     running = TextModel(model, encoder.chat)
-    requests = [Request(encoder.ask(row.prompt), Settings(max_tokens=MAX_NEW_TOKENS)) for row in asked]
+    requests = [Request(encoder.ask(prompt), Settings(max_tokens=max_tokens)) for prompt in prompts]
     for start in range(0, len(requests), BATCH):
         running.run(requests[start : start + BATCH])
     model.generation_config = kept
-    answers = [request.answer.result() for request in requests]
+    results = [request.answer.result() for request in requests]
+    return [Said(result.text, result.stop_reason) for result in results]
+
+
+def sides(asked: Sequence[Asked], said: Sequence[Said], judge: Judge) -> dict[str, Any]:
+    """Rates of refusals as a judge reads the words: ``harmless_refused`` and ``refusals_kept``."""
     records = [
         Record(f"held-out-{i}", row.prompt, response=answer.text, stop_reason=answer.stop_reason)
-        for i, (row, answer) in enumerate(zip(asked, answers, strict=True))
+        for i, (row, answer) in enumerate(zip(asked, said, strict=True))
     ]
     verdicts = [verdict.outcome for _, verdict in judge_records(judge, records)]
-    sides = {"harmless_refused": False, "refusals_kept": True}
+    names = {"harmless_refused": False, "refusals_kept": True}
     return {
         name: rate([v for row, v in zip(asked, verdicts, strict=True) if row.refuse is side]).to_json()
-        for name, side in sides.items()
+        for name, side in names.items()
     }
 
 

@@ -13,30 +13,31 @@ prompts are held out, and the Receipt says what the tokens do on them.
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demur.data.records import prompt_id, write_text
+from demur.data.records import prompt_id
 from demur.data.world_rules import generator, shuffled
 from demur.errors import BadInput
 from demur.judges import judge_named
+from demur.mitigate.base_model import about, load_tokenizer, load_weights
+from demur.mitigate.held_out import is_held_out
 from demur.mitigate.readings import Asked, first_tokens, token_scores, words
 from demur.mitigate.receipt import Receipt, hashes
 from demur.mitigate.refusal_rows import REFUSE, control_tokens, examples
-from demur.mitigate.rows import Row, Rows, Source, Turns, read
+from demur.mitigate.rows import Rows, Source, Turns, read
+from demur.mitigate.token_file import write_tokens
+from demur.mitigate.unfinished import CHECKPOINTS, begin, check_out, finish
 from demur.models.control import ControlTokens
+from demur.training.checkpoints import Saving
 from demur.training.new_tokens import add_tokens
 from demur.training.streams import Encoded, Encoder, Stream, one_pass, stop_ids
-from demur.training.tuning import Progress, Tuned, Tuning, require_train, save, tune
+from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, save, tune
 
 NAME = "refusal_tokens"
-TOKENS, TOKENS_SCHEMA = "control_tokens.json", "demur.control-tokens/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +96,9 @@ def prepare(config: RefusalTokens, sources: Sequence[Source]) -> Prepared:
         BadInput: a file, row or value that cannot be used; a category without token; one class only.
     """
     found = read(sources, lambda: judge_named(config.judge), config.turns)
-    refusals = [row for row in found.rows if row.label == "refuse"]
-    for name, n in (("refuse", len(refusals)), ("respond", len(found.rows) - len(refusals))):
-        if not n:
-            raise BadInput(f"no row is labelled {name}: the tokens need refusals and answers to tell apart")
-    named = config.categories
-    if named is None:
-        named = tuple(sorted({row.category for row in refusals}))
-    if "" in named:
-        n = sum(not row.category for row in refusals)
-        raise BadInput(f"{n} refusals have no category; give them one, or train the binary {REFUSE}")
-    tokens = control_tokens(named)
+    tokens = control_tokens(_categories(config, found))
     examples(found.rows, tokens)  # names the first category without a token, held out or not
-    back = [_held_out(row, config) for row in found.rows]
+    back = [is_held_out(row.prompt, config.held_out, config.seed) for row in found.rows]
     kept = examples([row for row, out in zip(found.rows, back, strict=True) if not out], tokens)
     streams = tuple(
         Stream(name, tuple(example for example in kept if example.role == role))
@@ -125,87 +116,74 @@ def prepare(config: RefusalTokens, sources: Sequence[Source]) -> Prepared:
     return Prepared(tokens, streams, tuple(shuffled(rng, list(asked.values()))), found)
 
 
+def _categories(config: RefusalTokens, found: Rows) -> tuple[str, ...]:
+    """Those that get a token; both classes must be there, and every refusal needs a category that has one."""
+    refusals = [row for row in found.rows if row.label == "refuse"]
+    for name, n in (("refuse", len(refusals)), ("respond", len(found.rows) - len(refusals))):
+        if not n:
+            raise BadInput(f"no row is labelled {name}: the tokens need refusals and answers to tell apart")
+    named = config.categories
+    if named is None:
+        named = tuple(sorted({row.category for row in refusals}))
+    if "" in named:
+        n = sum(not row.category for row in refusals)
+        raise BadInput(f"{n} refusals have no category; give them one, or train the binary {REFUSE}")
+    return named
+
+
 def run(
     config: RefusalTokens, prepared: Prepared, model: str, out: Path, progress: Progress | None = None
 ) -> Receipt:
     """Train, save ``OUT/model`` with its tokens, and write ``OUT/receipt.json``.
 
+    A killed run goes on from its last checkpoint and ends in the same weights, bit for bit on a CPU.
+
     Args:
         config, prepared: of :func:`prepare`.
         model: folder or hub name of a causal language model with a chat template.
-        out: folder to write; new or empty.
+        out: folder to write; new, empty, or of a killed run of the same settings.
         progress: called with steps done and steps in all.
 
     Raises:
         MissingExtra: a library of the extra ``train`` is absent.
-        BadInput: ``out`` is not empty, the model cannot be loaded, or no row fits.
+        BadInput: ``out`` holds something else, the model cannot be loaded, or no row fits.
     """
     require_train(f"the recipe {NAME}")
     check_out(out)
-    from demur.models.chat import load_tokenizer
-    from demur.models.loading import check_folder, load_model
-
-    check_folder(model)
-    tokenizer = load_tokenizer(model, None, False)
-    Encoder(tokenizer, model)  # a chat template that cannot be used is said before weights load
-    loaded = load_model(model, None, _device(), _dtype(config), False)
+    tokenizer, known = load_tokenizer(model), about(model)
+    begin(out, {"recipe": NAME, "config": asdict(config), "model": known, "rows": prepared.found.files})
+    loaded = load_weights(model, config.tuning.method)
     judge, started = judge_named(config.judge), time.monotonic()
     asked = prepared.asked[: config.checked]
     before = words(loaded, Encoder(tokenizer, model), asked, judge)
     ids = add_tokens(loaded, tokenizer, prepared.tokens.all)
     encoder = Encoder(tokenizer, model, prepared.tokens.all)
-    rows, too_long = _encoded(config, prepared, encoder)
-    checkpoints, stops = out / "checkpoints", stop_ids(tokenizer, loaded)
-    tuned = tune(loaded, tokenizer, rows, stops, config.tuning, checkpoints, ids, config.seed, progress)
+    encoded = [encoder.encode(example) for example in one_pass(prepared.streams, config.seed)]
+    rows = fitting(encoded, [len(row.ids) for row in encoded], config.longest)
+    tuned = _tuned(config, loaded, tokenizer, rows, ids, out / CHECKPOINTS, progress)
     seconds = round(time.monotonic() - started, 1)
     after = words(tuned.model, encoder, asked, judge) | _read(tuned.model, encoder, prepared)
     save(tuned.model, tokenizer, out / "model")
-    _write_tokens(prepared.tokens, out / "model")
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    receipt = Receipt(
-        recipe=NAME,
-        model={"name": model, "files": hashes(Path(model))},
-        config=asdict(config),
-        data=_data(prepared, len(rows), too_long),
-        training=_training(tuned, seconds, dict(zip(prepared.tokens.all, ids, strict=True))),
-        before=before,
-        after=after,
-        files=hashes(out / "model"),
-    )
+    write_tokens(prepared.tokens, out / "model")
+    told = {**tuned.told(seconds), "tokens": dict(zip(prepared.tokens.all, ids, strict=True))}
+    data = _data(prepared, len(rows), len(encoded) - len(rows))
+    receipt = Receipt(NAME, known, asdict(config), data, told, before, after, hashes(out / "model"))
     receipt.write(out)
+    finish(out)
     return receipt
 
 
-def read_tokens(folder: Path) -> ControlTokens:
-    """The control tokens of a model that this recipe made.
-
-    Raises:
-        BadInput: the folder holds none.
-    """
-    path = folder / TOKENS
-    if not path.is_file():
-        raise BadInput(f"{folder} holds no {TOKENS}: `demur mitigate {NAME}` makes one")
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found.get("schema") != TOKENS_SCHEMA:
-        raise BadInput(f"{path}: schema is {found.get('schema')!r}; this version reads {TOKENS_SCHEMA!r}")
-    return ControlTokens(found["respond"], found["refuse"])
-
-
-def _held_out(row: Row, config: RefusalTokens) -> bool:
-    """By the hash of how the conversation opens, and the seed: nothing that opens so is on both sides."""
-    opening = row.prompt
-    if not isinstance(opening, str):
-        opening = [next(message for message in opening if message["role"] == "user")]
-    key = f"{config.seed}|{prompt_id(opening)}".encode()
-    return zlib.crc32(key) / 2**32 < config.held_out
-
-
-def _encoded(config: RefusalTokens, prepared: Prepared, encoder: Encoder) -> tuple[list[Encoded], int]:
-    rows = [encoder.encode(example) for example in one_pass(prepared.streams, config.seed)]
-    fitting = [row for row in rows if len(row.ids) <= config.longest]
-    if not fitting:
-        raise BadInput(f"none of {len(rows)} rows fits into {config.longest} tokens; raise the limit")
-    return fitting, len(rows) - len(fitting)
+def _tuned(
+    config: RefusalTokens,
+    loaded: Any,
+    tokenizer: Any,
+    rows: Sequence[Encoded],
+    ids: Sequence[int],
+    folder: Path,
+    progress: Progress | None,
+) -> Tuned:
+    settings = (stop_ids(tokenizer, loaded), config.tuning, folder, ids, config.seed, progress)
+    return tune(loaded, tokenizer, rows, *settings, saving=Saving(folder))
 
 
 def _read(model: Any, encoder: Encoder, prepared: Prepared) -> dict[str, Any]:
@@ -215,12 +193,6 @@ def _read(model: Any, encoder: Encoder, prepared: Prepared) -> dict[str, Any]:
     prompts = [row.prompt for row in prepared.asked]
     found = first_tokens(model, encoder, prompts, prepared.tokens)
     return {"tokens": token_scores(prepared.asked, found)}
-
-
-def _training(tuned: Tuned, seconds: float, ids: dict[str, int]) -> dict[str, Any]:
-    losses = tuned.losses
-    ends = {"first_loss": losses[0], "last_loss": losses[-1]}
-    return {"steps": len(losses), **ends, "seconds": seconds, "tokens": ids}
 
 
 def _data(prepared: Prepared, trained: int, too_long: int) -> dict[str, Any]:
@@ -233,25 +205,3 @@ def _data(prepared: Prepared, trained: int, too_long: int) -> dict[str, Any]:
         "left_out": {**found.left_out, **({"too long": too_long} if too_long else {})},
         "judge": found.judge,
     }
-
-
-def _write_tokens(tokens: ControlTokens, folder: Path) -> None:
-    found = {"schema": TOKENS_SCHEMA, "respond": tokens.respond, "refuse": dict(tokens.refuse)}
-    write_text(folder / TOKENS, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-
-
-def check_out(out: Path) -> None:
-    """Raise :class:`BadInput` where ``out`` is a file or holds something."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"{out} exists and is not an empty folder; name another with --out")
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _dtype(config: RefusalTokens) -> str:
-    """All weights train in full precision; below an adapter they may be rounded, where the device can."""
-    return "bfloat16" if config.tuning.method == "adapter" and _device() == "cuda" else "float32"

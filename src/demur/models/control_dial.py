@@ -1,9 +1,10 @@
 """A dial as a file: ``demur.dial/1``, JSON, bound to one model and one set of control tokens. No pickle.
 
 It holds the setting, the tokens, the hashes of the model's weights and tokenizer, and how it was calibrated
-with what promise. Loading checks that nothing in it was changed; :func:`check_model` that it is the same
-model, from files alone, before any weights load. A model on a server cannot be hashed: there the name must be
-the same.
+with what promise; for a model without control tokens also where P(refuse) comes from
+(``control_forecast.py``). Loading checks that nothing in it was changed; :func:`check_model` that it is the
+same model, from files alone, before any weights load. A model on a server cannot be hashed: there the name
+must be the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from demur import __version__
 from demur.data.records import file_sha256, write_text
 from demur.errors import BadInput
 from demur.models.control import ControlTokens, Setting, check
+from demur.models.control_forecast import PLAIN, Forecast
 
 SCHEMA = "demur.dial/1"
 #: What decides the first position's probabilities, weights aside.
@@ -29,6 +31,8 @@ _TOKENIZER = (
     "tokenizer_config.json",
     "chat_template.jinja",
     "config.json",
+    "adapter_config.json",
+    "base.json",  # of an adapter: names its base and the base's hashes
 )
 
 
@@ -43,6 +47,7 @@ class Dial:
         files: file of the model -> SHA-256; empty where it is no folder.
         calibration: plain JSON values: rows, targets, promise, both sides; empty for a setting chosen by
         hand.
+        forecast: where P(refuse) comes from in a model without control tokens; the tokens are ``PLAIN`` then.
     """
 
     tokens: ControlTokens
@@ -50,6 +55,12 @@ class Dial:
     model: str
     files: Mapping[str, str] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    forecast: Forecast | None = None
+
+    @property
+    def control(self) -> tuple[str, ...]:
+        """Entries of the vocabulary that it writes and hides; none where the model has no control tokens."""
+        return self.tokens.all if self.forecast is None else ()
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -68,9 +79,11 @@ def save(dial: Dial, path: Path) -> None:
     """Write a dial whole or not at all.
 
     Raises:
-        BadInput: its setting does not fit its tokens.
+        BadInput: its setting does not fit its tokens, or it has both control tokens and a forecast.
     """
     check(dial.setting, dial.tokens)
+    if dial.forecast is not None and dial.tokens != PLAIN:
+        raise BadInput(f"a dial without control tokens chooses between {' and '.join(PLAIN.all)}")
     found = {"schema": SCHEMA, "version": __version__, **_plain(asdict(dial))}
     write_text(
         path,
@@ -107,7 +120,9 @@ def load(path: Path) -> Dial:
     )
     tokens = ControlTokens(**found["tokens"])
     check(setting, tokens)
-    return Dial(tokens, setting, found["model"], found["files"], found["calibration"])
+    said = found.get("forecast")  # files written before there were any have no such key
+    forecast = None if said is None else Forecast.from_json(said)
+    return Dial(tokens, setting, found["model"], found["files"], found["calibration"], forecast)
 
 
 def check_model(dial: Dial, model: str) -> None:

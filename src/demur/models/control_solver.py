@@ -2,16 +2,16 @@
 
     inspect eval demur/xstest --model vllm/MODEL --solver demur/dialled -S file=dial.json
 
-``dialled``: the server must send log-probabilities of the first token and continue an assistant message
-(vLLM and SGLang do; hosted chat APIs mostly do not). ``prefilled`` needs no control tokens: P(refuse) is any
-callable, such as a probe or the prompt predictor, and a refusal is begun for the model where it decides so.
-Models in this process take the dial as an argument: ``-M dial=FILE``.
+``dialled``: the server must continue an assistant message and, for a dial on control tokens, send
+log-probabilities of the first token (vLLM and SGLang do; hosted chat APIs mostly do not). ``prefilled`` needs
+no dial file: P(refuse) is any callable, and a refusal is begun for the model where it decides so. Models in
+this process take the dial as an argument: ``-M dial=FILE``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,23 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from demur.errors import BadInput, ModelFailure
 from demur.models.control import ControlTokens, Setting, check, decide, decide_truncated, reading
-from demur.models.control_dial import load
-from demur.models.control_text import escaped, visible
+from demur.models.control_dial import Dial, load
+from demur.models.control_forecast import (
+    PLAIN,
+    REFUSAL,
+    PRefuse,
+    chances,
+    check_openings,
+    reader_of,
+)
+from demur.models.control_text import check_asked, escaped, visible
 
 #: Alternatives asked for: the most that OpenAI's interface allows, and vLLM's own limit.
 TOP = 20
-#: ours: how a refusal begins that is not the model's own.
-REFUSAL = "I can't help with that."
 #: What vLLM and SGLang need to go on with an assistant message; others ignore it or say so.
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
-#: What a dial without control tokens chooses between; :func:`chances` gives its probabilities.
-PLAIN = ControlTokens(respond="respond", refuse={"refuse": "refuse"})
+#: Messages and the sample's name in errors -> the answer and what is kept of the decision.
+_Answer = Callable[[Model, Sequence[ChatMessage], str], Awaitable[tuple[ModelOutput, str, dict[str, Any]]]]
 
 
 @solver
@@ -48,29 +54,29 @@ def dialled(file: str) -> Solver:
         file: of ``demur dial``.
 
     Raises:
-        BadInput: the file is no dial; in a run: the model is another one, or the decision needs
-            log-probabilities that were not sent.
+        BadInput: the file is no dial, reads hidden states, or its predictor is another one; in a run: the
+            model is another one, or the decision needs log-probabilities that were not sent.
         ModelFailure (in a run): the server sent no log-probabilities.
     """
-    dial = load(Path(file).expanduser())
+    path = Path(file).expanduser()
+    dial = load(path)
+    answer = _by_token(dial) if dial.forecast is None else _by_forecast(dial, path.parent)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         model = get_model()
-        _check_name(dial.model, bool(dial.files), model)
-        p = await ask_first(model, state.messages, dial.tokens)
-        token = decide_truncated(p, dial.setting, dial.tokens)
-        output = await ask_after(model, state.messages, token, dial.tokens)
-        kept = {"token": token, "category": dial.tokens.category(token), **reading(p, dial.tokens)}
-        if missing := [token for token in dial.tokens.all if token not in p]:
-            kept["not_sent"] = dict.fromkeys(missing, min(p.values()))  # counted as 0, at most this
-        return _answered(state, output, visible(output.completion, dial.tokens.all), kept)
+        check_asked(state.messages)
+        check_name(dial.model, bool(dial.files), str(model))
+        return _answered(state, *await answer(model, state.messages, f"sample {state.sample_id}"))
 
     return solve
 
 
 @solver
 def prefilled(
-    p_refuse: Callable[[Sequence[ChatMessage]], float], setting: Setting, refusal: str = REFUSAL
+    p_refuse: Callable[[Sequence[ChatMessage]], float],
+    setting: Setting,
+    refusal: str = REFUSAL,
+    answer: str = "",
 ) -> Solver:
     """A dial for a model without control tokens: plain answer, or a refusal begun for it.
 
@@ -78,26 +84,60 @@ def prefilled(
         p_refuse: messages -> P(refuse) in [0, 1].
         setting: a binary one, such as ``Setting("threshold", 0.7)``.
         refusal: what a refusal begins with; it is part of the answer.
+        answer: what an answer begins with; empty leaves it to the model, its own refusals with it.
 
     Raises:
         BadInput: the setting is wrong, the refusal is blank, or (in a run) P(refuse) is no probability.
     """
     check(setting, PLAIN)
-    if not refusal.strip():
-        raise BadInput("the refusal that answers are begun with is blank")
+    check_openings(refusal, answer)
+    begin = _beginning(p_refuse, setting, lambda token: answer if token == PLAIN.respond else refusal)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        value = float(p_refuse(state.messages))
-        if not 0.0 <= value <= 1.0:
-            raise BadInput(f"P(refuse) of sample {state.sample_id} is {value!r}; it must be from 0 to 1")
-        p = chances(value)
-        begun = refusal if decide(p, setting, PLAIN) == "refuse" else ""
-        output = await _go_on(get_model(), state.messages, begun)
-        text = " ".join(filter(None, (begun, output.completion.strip())))
-        kept = {"token": None, "category": "refuse" if begun else None, **reading(p, PLAIN)}
-        return _answered(state, output, text, kept)
+        check_asked(state.messages)
+        return _answered(state, *await begin(get_model(), state.messages, f"sample {state.sample_id}"))
 
     return solve
+
+
+def _by_token(dial: Dial) -> _Answer:
+    async def answer(
+        model: Model, messages: Sequence[ChatMessage], of: str
+    ) -> tuple[ModelOutput, str, dict[str, Any]]:
+        p = await ask_first(model, messages, dial.tokens)
+        token = decide_truncated(p, dial.setting, dial.tokens)
+        output = await ask_after(model, messages, token, dial.tokens)
+        kept = {"token": token, "category": dial.tokens.category(token), **reading(p, dial.tokens)}
+        if missing := [token for token in dial.tokens.all if token not in p]:
+            kept["not_sent"] = dict.fromkeys(missing, min(p.values()))  # counted as 0, at most this
+        return output, visible(output.completion, dial.tokens.all), kept
+
+    return answer
+
+
+def _by_forecast(dial: Dial, beside: Path) -> _Answer:
+    assert dial.forecast is not None
+    p_refuse = reader_of(dial.forecast, beside)
+    if p_refuse is None:
+        raise BadInput(
+            "this dial reads hidden states (a probe), which a server does not send: give it to a model in "
+            "this process with -M dial=FILE, or calibrate one with `demur dial MODEL --predictor FOLDER`"
+        )
+    return _beginning(p_refuse, dial.setting, dial.forecast.begun)
+
+
+def _beginning(p_refuse: PRefuse, setting: Setting, begun_for: Callable[[str], str]) -> _Answer:
+    """Decide by a callable, and begin the answer with words."""
+
+    async def answer(
+        model: Model, messages: Sequence[ChatMessage], of: str
+    ) -> tuple[ModelOutput, str, dict[str, Any]]:
+        p = chances(float(p_refuse(messages)), of)
+        token = decide(p, setting, PLAIN)
+        output, text = await ask_begun(model, messages, begun_for(token))
+        return output, text, {"token": None, "category": PLAIN.category(token), **reading(p, PLAIN)}
+
+    return answer
 
 
 async def ask_first(model: Model, messages: Sequence[ChatMessage], tokens: ControlTokens) -> dict[str, float]:
@@ -118,9 +158,10 @@ async def ask_after(
     return await _go_on(model, _escaped(model, messages, tokens), begun)
 
 
-def chances(p_refuse: float) -> dict[str, float]:
-    """P(refuse) of any callable as a dial reads it, for calibration (``measure/dial.py``) and at run time."""
-    return {"refuse": p_refuse, "respond": 1.0 - p_refuse}
+async def ask_begun(model: Model, messages: Sequence[ChatMessage], begun: str) -> tuple[ModelOutput, str]:
+    """The answer that goes on after some words (after none, a plain one), and its text with those words."""
+    output = await _go_on(model, messages, begun)
+    return output, " ".join(filter(None, (begun, output.completion.strip())))
 
 
 def first_token(output: ModelOutput) -> dict[str, float]:
@@ -188,7 +229,11 @@ def _local(model: Model) -> bool:
     return str(model).startswith("demur-local/")
 
 
-def _check_name(named: str, hashed: bool, model: Model) -> None:
-    """A dial of a server's model is bound by name; one of a folder may be served under any name."""
-    if not hashed and str(model) != named:
+def check_name(named: str, hashed: bool, model: str) -> None:
+    """A dial of a server's model is bound by name; one of a folder may be served under any name.
+
+    Raises:
+        BadInput: naming both models.
+    """
+    if not hashed and model != named:
         raise BadInput(f"this dial is of the model {named}, not of {model}: calibrate one for it")

@@ -7,6 +7,12 @@ characters. A server's tokenizer would read them, so a space is put into them on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from demur.errors import BadInput
+
+if TYPE_CHECKING:
+    from inspect_ai.model import ChatMessage
 
 
 def escaped(text: str, tokens: Iterable[str]) -> str:
@@ -17,6 +23,21 @@ def escaped(text: str, tokens: Iterable[str]) -> str:
     for token in sorted(tokens, key=len, reverse=True):
         text = text.replace(token, f"{token[0]} {token[1:]}")
     return text
+
+
+def check_asked(messages: Sequence[ChatMessage]) -> None:
+    """That there is something to decide about; a prompt without words or other parts is an error of its row.
+
+    Raises:
+        BadInput: the last message is blank, or there is none.
+    """
+    content = messages[-1].content if messages else ""
+    if isinstance(content, str):
+        asked = bool(content.strip())
+    else:
+        asked = any(part.type != "text" or part.text.strip() for part in content)
+    if not asked:
+        raise BadInput("the prompt is empty, so the dial has nothing to decide about")
 
 
 class VisibleText:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,11 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from demur.errors import BadInput, MissingExtra, ModelFailure
 from demur.models.batching import Batcher, completion
+from demur.models.check_solver import CHECKED_TOKENS, Check, check_of
 from demur.models.control_dial import Dial, check_model
 from demur.models.control_dial import load as load_dial
-from demur.models.control_local import decided
+from demur.models.control_forecast import PRefuse, reader_of
+from demur.models.control_local import LocalDial
 from demur.models.control_text import visible
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 MODEL_ARGS = (
     "batch_size",
     "chat_template",
+    "check",
     "control_tokens",
     "device",
     "dial",
@@ -106,7 +110,8 @@ class LocalModel(ModelAPI):
             loaded then.
         config: checked here, so that a setting we cannot honour fails before the weights load.
         model_args: ``batch_size``, ``chat_template`` (Jinja text or file), ``control_tokens`` (kept in
-            the text, probabilities reported), ``device``, ``dial`` (a file of ``demur dial``: decides how
+            the text, probabilities reported), ``check`` (``keep`` puts the hidden check of a model that has
+            one into the metadata), ``device``, ``dial`` (a file of ``demur dial``: decides how
             each answer begins), ``dtype``, ``revision``, ``top_first_tokens`` (20), ``trust_remote_code``
             (false).
 
@@ -134,17 +139,23 @@ class LocalModel(ModelAPI):
         top = _whole("top_first_tokens", given.get("top_first_tokens", 20), least=1)
         batch_size = given.get("batch_size")
         size = None if batch_size is None else _whole("batch_size", batch_size, least=1)
-        self._dial: Dial | None = None
+        self._dial: LocalDial | None = None
+        self._check: Check | None = None
         self._number = next(_instances)
         self._loaded: TextModel | None = None
         self._batcher: Batcher | None = None
         self.batch_size = size or BATCH_SIZE["cpu"]
         if api_key == MODEL_INFO_LOOKUP_API_KEY:
             return  # Inspect makes a second instance to look up a model's facts; it never generates
-        self._dial = _dial_of(given, str(Path(model_name).expanduser()))
-        self._loaded, device = _load(str(Path(model_name).expanduser()), given, top, self._dial)
+        self._check = check_of(Path(model_name).expanduser(), given.get("check"))
+        dial, p_refuse = _dial_of(given, str(Path(model_name).expanduser()))
+        if self._check is not None and dial is not None and dial.forecast is not None:
+            raise BadInput(f"{model_name} begins with a hidden check, so a dial cannot begin its answers")
+        self._loaded, device = _load(str(Path(model_name).expanduser()), given, top, dial)
+        self._dial = None if dial is None else LocalDial(dial, self._loaded, p_refuse)
         self.batch_size = size or BATCH_SIZE[device]
-        self._batcher = Batcher(self._loaded.run, self.batch_size, model_name)
+        run = self._loaded.run if self._dial is None else self._dial.run
+        self._batcher = Batcher(run, self.batch_size, model_name)
 
     @property
     def text_model(self) -> TextModel:
@@ -176,10 +187,14 @@ class LocalModel(ModelAPI):
             raise BadInput("demur-local does not support tools")
         model = self.text_model
         settings = settings_of(config, model.vocabulary)
+        stops = settings.stop
+        if self._check is not None:
+            most = settings.max_tokens if config.max_tokens else CHECKED_TOKENS
+            input, settings = self._check.asked(input), replace(settings, stop=(), max_tokens=most)
         prompt = model.chat.encode(input)
-        dialled: dict[str, Any] | None = None
+        dialled, begun = None, ""
         if self._dial is not None and not prompt.continued and model.has_room(prompt):
-            prompt, dialled = await decided(prompt, self._dial, self._queue, model)
+            prompt, dialled, begun = await self._dial.decided(prompt, input, self._queue)
         if model.context is not None and len(prompt.ids) >= model.context:
             return self._overflow(len(prompt.ids), model.context)
         requests = []
@@ -193,25 +208,26 @@ class LocalModel(ModelAPI):
         finally:
             for request in requests:
                 request.answer.cancel()  # no effect on those that are done
-        return self._output(prompt, answers, dialled)
+        output = self._output(prompt, answers, dialled, begun)
+        return output if self._check is None else self._check.hidden(output, stops)
 
     def _output(
-        self, prompt: Prompt, answers: Sequence[Answer], dialled: dict[str, Any] | None
+        self, prompt: Prompt, answers: Sequence[Answer], dialled: dict[str, Any] | None, begun: str
     ) -> ModelOutput:
         written = sum(answer.tokens for answer in answers)
         found = {"first_token": answers[0].first_token, "continued": prompt.continued}
         return ModelOutput(
             model=self.model_name,
-            choices=[self._choice(answer, prompt.continued) for answer in answers],
+            choices=[self._choice(answer, prompt.continued, begun) for answer in answers],
             usage=_usage(len(prompt.ids), written),
             time=max(answer.seconds for answer in answers),
             metadata={"demur": found if dialled is None else {**found, "dial": dialled}},
         )
 
-    def _choice(self, answer: Answer, continued: bool) -> ChatCompletionChoice:
-        text = answer.text
+    def _choice(self, answer: Answer, continued: bool, begun: str) -> ChatCompletionChoice:
+        text = begun + answer.text
         if self._dial is not None:
-            text = visible(text, self._dial.tokens.all, continued)
+            text = visible(text, self._dial.dial.control, continued)
         return ChatCompletionChoice(
             message=ChatMessageAssistant(content=text, model=self.model_name, source="generate"),
             stop_reason=answer.stop_reason,
@@ -239,7 +255,7 @@ class LocalModel(ModelAPI):
         """New tokens where the config names no number."""
         from demur.models.generation import DEFAULT_MAX_TOKENS
 
-        return DEFAULT_MAX_TOKENS
+        return DEFAULT_MAX_TOKENS if self._check is None else CHECKED_TOKENS
 
     def max_connections(self) -> int:
         """One batch runs while the next one gathers. Inspect asks only where connections are not adaptive."""
@@ -324,15 +340,16 @@ def _require_torch() -> None:
         raise MissingExtra("local", "a model in this process (demur-local)") from error
 
 
-def _dial_of(given: Mapping[str, Any], model: str) -> Dial | None:
+def _dial_of(given: Mapping[str, Any], model: str) -> tuple[Dial | None, PRefuse | None]:
     """The dial that was named, checked against the model's files before anything of it loads."""
     if given.get("dial") is None:
-        return None
+        return None, None
     if given.get("control_tokens"):
         raise BadInput("control_tokens and dial exclude each other: the dial names its own tokens")
-    dial = load_dial(Path(str(given["dial"])).expanduser())
+    path = Path(str(given["dial"])).expanduser()
+    dial = load_dial(path)
     check_model(dial, model)
-    return dial
+    return dial, None if dial.forecast is None else reader_of(dial.forecast, path.parent)
 
 
 def _load(name: str, given: dict[str, Any], top: int, dial: Dial | None) -> tuple[TextModel, str]:
@@ -359,7 +376,7 @@ def _load(name: str, given: dict[str, Any], top: int, dial: Dial | None) -> tupl
     control = given.get("control_tokens", ())
     control = [control] if isinstance(control, str) else [str(token) for token in control]
     if dial is not None:
-        control = list(dial.tokens.all)
+        control = list(dial.control)
     template = None if given.get("chat_template") is None else read_template(str(given["chat_template"]))
     check_folder(name)
     if revision is not None and Path(name).is_dir():

@@ -31,14 +31,18 @@ class Side(NamedTuple):
     band: str
 
 
-def write_dial(model: str, found: Calibrated, consistent: Consistency | None, output: Path) -> Path:
+def write_dial(
+    model: str, found: Calibrated, consistent: Consistency | None, output: Path, source: str | None = None
+) -> Path:
     """Write the page; whole or not at all. Returns ``output``."""
-    write_text(output, render_dial(model, found, consistent))
+    write_text(output, render_dial(model, found, consistent, source))
     return output
 
 
-def render_dial(model: str, found: Calibrated, consistent: Consistency | None) -> str:
-    """The page as text."""
+def render_dial(
+    model: str, found: Calibrated, consistent: Consistency | None, source: str | None = None
+) -> str:
+    """The page as text; ``source`` says what gave P(refuse) where the model has no control tokens."""
     every = points(found.curve)
     sides = [
         _side("harmless prompts refused", 0, [(float(p.name), p.harmless) for p in every[:-1]]),
@@ -55,6 +59,7 @@ def render_dial(model: str, found: Calibrated, consistent: Consistency | None) -
         mark=PLANE.x(threshold) if threshold is not None and 0 <= threshold <= 1 else None,
         rows=points(found.curve, TABLE_STEPS),
         consistent=consistent,
+        source=source,
         said=said,
         percent=percent,
         version=demur.__version__,

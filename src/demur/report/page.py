@@ -97,13 +97,13 @@ def write_page(report: Report, output: Path) -> Path:
     return output
 
 
-def render_page(report: Report) -> str:
-    """The page as text."""
+def render_page(report: Report, template: str = "report.html", **more: Any) -> str:
+    """The page as text; ``more`` is for a template that puts something before the runs."""
     runs = report.runs
+    more.setdefault("title", f"Refusals of {', '.join(run.label for run in runs)}")
     return render(
-        "report.html",
+        template,
         _TEMPLATES,
-        title=f"Refusals of {', '.join(run.label for run in runs)}",
         runs=list(zip(runs, report.material, strict=True)),
         several=len(runs) > 1,
         headline=_headline(runs),
@@ -128,6 +128,7 @@ def render_page(report: Report) -> str:
         seed=report.seed,
         sides=SIDES,
         words=wording,
+        **more,
     )
 
 

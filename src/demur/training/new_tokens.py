@@ -6,7 +6,8 @@ alone (PEFT's ``trainable_token_indices``), so that the file stays small and eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demur.errors import BadInput
@@ -46,7 +47,7 @@ def with_adapter(model: Any, rank: int, new_ids: Sequence[int]) -> Any:
     Raises:
         BadInput: the head has a bias.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
     if getattr(model.get_output_embeddings(), "bias", None) is not None:
         raise BadInput("the model's head has a bias, which PEFT's token rows drop; train with method full")
@@ -55,17 +56,31 @@ def with_adapter(model: Any, rank: int, new_ids: Sequence[int]) -> Any:
         rows[_name_of(model, model.get_input_embeddings())] = list(new_ids)
         if not tied(model):
             rows[_name_of(model, model.get_output_embeddings())] = list(new_ids)
-    config = LoraConfig(
+    config = lora(rank, rows)
+    with warnings.catch_warnings():  # of what PEFT asks transformers
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        adapted = get_peft_model(model, config)
+    if new_ids:  # TRL reads the bias of a head, and PEFT's wrapper has none
+        adapted.get_base_model().get_output_embeddings().bias = None
+    return adapted
+
+
+def lora(rank: int, rows: Mapping[str, Sequence[int]] | None = None) -> Any:
+    """PEFT's configuration of a LoRA on every linear layer, its scale 2 (alpha = 2 x rank).
+
+    Args:
+        rank: of its matrices.
+        rows: module name -> token ids whose rows train as well.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
-        trainable_token_indices=rows or None,
+        trainable_token_indices=dict(rows) if rows else None,
     )
-    adapted = get_peft_model(model, config)
-    if new_ids:  # TRL reads the bias of a head, and PEFT's wrapper has none
-        adapted.get_base_model().get_output_embeddings().bias = None
-    return adapted
 
 
 def tied(model: Any) -> bool:

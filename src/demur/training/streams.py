@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from demur.data.records import Prompt
 from demur.data.world_rules import generator, shuffled
@@ -18,6 +18,7 @@ from demur.errors import BadInput
 from demur.models.chat import ChatFormat
 from demur.models.chat import Prompt as TokenIds
 
+T = TypeVar("T")
 Span = Literal["request", "response", "all"]
 SPANS: tuple[Span, ...] = ("request", "response", "all")
 #: What the cross entropy of torch and transformers leaves out.
@@ -149,9 +150,16 @@ def steps(streams: Sequence[Stream], seed: int) -> Iterator[dict[str, list[Examp
     for stream in streams:
         if stream.per_step < 1:
             raise BadInput(f"stream {stream.name!r}: per_step is {stream.per_step}; it must be 1 or more")
-    endless = {stream.name: _endless(stream, seed) for stream in streams}
+    flows = {stream.name: endless(stream.examples, seed, stream.name) for stream in streams}
     while True:
-        yield {s.name: [next(endless[s.name]) for _ in range(s.per_step)] for s in streams}
+        yield {s.name: [next(flows[s.name]) for _ in range(s.per_step)] for s in streams}
+
+
+def endless(items: Sequence[T], seed: int, name: str) -> Iterator[T]:
+    """For ever: all items in an order that seed and name give, then again in another; none without items."""
+    rng = generator(seed, f"stream {name}")
+    while items:
+        yield from shuffled(rng, items)
 
 
 def collate(batch: Sequence[Encoded], pad: int) -> dict[str, Any]:
@@ -195,20 +203,19 @@ def _turns(prompt: Prompt) -> list[_Turn]:
 
 def _ending(tokenizer: Any, name: str) -> list[int]:
     """What the chat template writes after an answer, up to the token that stops generation."""
+    from jinja2 import TemplateError
+
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _PROBE}]
-    tail = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_PROBE)[2]
+    try:
+        tail = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_PROBE)[2]
+    except (TemplateError, ValueError) as error:
+        raise BadInput(f"{name}: the chat template cannot take a plain exchange: {error}") from error
     ids = tokenizer.encode(tail, add_special_tokens=False)
     special = set(tokenizer.all_special_ids)
     at = next((place for place, index in enumerate(ids) if index in special), None)
     if at is None:
         raise BadInput(f"{name}: the chat template writes no special token behind an answer, so none ends")
     return list(ids[: at + 1])
-
-
-def _endless(stream: Stream, seed: int) -> Iterator[Example]:
-    rng = generator(seed, f"stream {stream.name}")
-    while True:
-        yield from shuffled(rng, stream.examples)
 
 
 def _check(streams: Sequence[Stream]) -> None:

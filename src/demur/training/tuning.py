@@ -7,21 +7,23 @@ when they are needed: ``pip install 'demur[train]'``.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from demur.errors import BadInput, MissingExtra
+from demur.training.arguments import sft_arguments
+from demur.training.checkpoints import Saving, check_finite
 from demur.training.new_tokens import with_adapter
 from demur.training.streams import IGNORED, Encoded
+from demur.training.watched import Progress as Progress
+from demur.training.watched import watched
 
 Method = Literal["full", "adapter"]
+Row = TypeVar("Row")
 METHODS: tuple[Method, ...] = ("full", "adapter")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,20 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """A trained model, adapter merged, in evaluation mode; the mean loss of each step (nats per token)."""
+    """A trained model in evaluation mode; the mean loss of each step (nats per token); where it began.
+
+    ``model`` is PEFT's where an adapter was not merged. ``resumed`` is the step of the checkpoint that
+    training went on from, 0 where it began at the beginning.
+    """
 
     model: Any
     losses: list[float]
+    resumed: int = 0
+
+    def told(self, seconds: float) -> dict[str, Any]:
+        """What a receipt says of the training: steps, first and last loss, seconds, where it went on from."""
+        ends = {"first_loss": self.losses[0], "last_loss": self.losses[-1]}
+        return {"steps": len(self.losses), **ends, "seconds": seconds, "resumed_from_step": self.resumed}
 
 
 def require_train(what: str) -> None:
@@ -104,6 +116,18 @@ def check_rows(rows: Sequence[Encoded], stops: set[int], longest: int | None = N
             raise BadInput(f"row {number} has {len(ids)} tokens; the limit is {longest}")
 
 
+def fitting(rows: Sequence[Row], lengths: Sequence[int], longest: int) -> list[Row]:
+    """The rows of at most ``longest`` tokens; a row is never cut, which would lose its stop token.
+
+    Raises:
+        BadInput: there is none.
+    """
+    kept = [row for row, length in zip(rows, lengths, strict=True) if length <= longest]
+    if not kept:
+        raise BadInput(f"none of {len(rows)} rows fits into {longest} tokens; raise the limit")
+    return kept
+
+
 def tune(
     model: Any,
     tokenizer: Any,
@@ -114,6 +138,8 @@ def tune(
     new_ids: Sequence[int] = (),
     seed: int = 0,
     progress: Progress | None = None,
+    saving: Saving | None = None,
+    merge: bool = True,
 ) -> Tuned:
     """Train on rows in the order in which they stand.
 
@@ -122,111 +148,64 @@ def tune(
         tokenizer: its own; only the padding token is read.
         rows: see :func:`check_rows`; the same for ``stops``.
         settings: how.
-        checkpoints: where TRL may write; nothing is saved there by this call.
+        checkpoints: where TRL may write; without ``saving`` nothing is saved there.
         new_ids: rows of embedding and head that an adapter trains besides its own weights.
         seed: of adapter weights and dropout.
         progress: called with steps done and steps in all.
+        saving: checkpoints on the way, and from the last of them on where there is one; the folder belongs to
+            this training alone, and rows, settings and model must be those of the killed one.
+        merge: add a trained adapter to the weights; else the model stays PEFT's.
 
     Raises:
         MissingExtra: TRL, PEFT or datasets is not installed.
-        BadInput: see :func:`check_rows`; or the loss is not a number, naming the step.
+        BadInput: see :func:`check_rows`; or the loss is not a number, naming the step; or a checkpoint cannot
+            be written.
     """
     require_train("training")
     check_rows(rows, stops)
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback, set_seed
-    from trl import SFTTrainer
-
-    from demur.training.organism.truth import one_thread
+    from transformers import set_seed
 
     set_seed(seed)
-    watch = _watch(progress)
-    with one_thread() if model.device.type == "cpu" else nullcontext():
-        if settings.method == "adapter":
-            model = with_adapter(model, settings.rank, new_ids)
-        trainer = SFTTrainer(
-            model=model,
-            args=_arguments(settings, checkpoints, model.device.type, seed),
-            train_dataset=Dataset.from_dict(dict(zip(("input_ids", "labels"), _columns(rows), strict=True))),
-            processing_class=tokenizer,
-            callbacks=[watch],
-        )
-        trainer.remove_callback(PrinterCallback)  # it prints every step on stdout
-        trainer.train()
+    if settings.method == "adapter":
+        model = with_adapter(model, settings.rank, new_ids)
+    arguments = sft_arguments(settings, checkpoints, model.device.type, seed)
+    trainer = _trainer(model, tokenizer, rows, arguments)
+    resumed, losses = watched(trainer, progress, saving)
     trained = trainer.accelerator.unwrap_model(trainer.model)
-    merged = trained.merge_and_unload() if settings.method == "adapter" else trained
-    if not all(torch.isfinite(p).all() for p in merged.parameters()):
-        raise BadInput("training ended in weights that are not numbers; lower learning_rate")
-    return Tuned(merged.eval(), watch.losses)
+    check_finite(trained)
+    if settings.method == "adapter" and merge:
+        trained = trained.merge_and_unload()
+    return Tuned(trained.eval(), losses, resumed)
 
 
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Weights as safetensors, configuration, tokenizer; the folder loads like any other model's."""
+def save(model: Any, tokenizer: Any, folder: Path, **more: Any) -> None:
+    """Weights as safetensors, configuration, tokenizer; the folder loads like any other model's.
+
+    Raises:
+        BadInput: the folder cannot be written (a full disk, say).
+    """
+    from safetensors import SafetensorError
+
     from demur.models.loading import bar_on_terminals_only
 
-    with bar_on_terminals_only():
-        model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    try:
+        with bar_on_terminals_only():
+            model.save_pretrained(folder, **more)
+        tokenizer.save_pretrained(folder)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{folder} cannot be written: {error}") from error
     for path in Path(folder).glob("*.safetensors"):
         path.chmod(0o644)  # safetensors writes for the owner alone
 
 
-def _arguments(settings: Tuning, folder: Path, device: str, seed: int) -> Any:
-    from trl import SFTConfig
+def _trainer(model: Any, tokenizer: Any, rows: Sequence[Encoded], arguments: Any) -> Any:
+    from datasets import Dataset
+    from trl import SFTTrainer
 
-    gpu = device != "cpu"
-    with warnings.catch_warnings():  # TRL sets gradient_checkpointing itself, which transformers renamed
-        warnings.simplefilter("ignore", FutureWarning)
-        return SFTConfig(
-            output_dir=str(folder),
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=settings.warmup,  # below 1: a share of all steps
-            weight_decay=settings.weight_decay,
-            adam_beta2=settings.beta2,
-            max_grad_norm=settings.clip,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch_size,
-            gradient_accumulation_steps=settings.accumulate,
-            use_cpu=not gpu,
-            bf16=gpu,
-            gradient_checkpointing=gpu,
-            max_length=None,  # checked by us: a row that is cut would lose its stop token
-            packing=False,
-            shuffle_dataset=False,
-            train_sampling_strategy="sequential",  # in the order that the recipe drew
-            seed=seed,
-            dataloader_pin_memory=gpu,
-            logging_steps=1,
-            logging_nan_inf_filter=False,  # a loss that is no number must be seen
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-
-
-def _columns(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
-    return [row.ids for row in rows], [row.labels for row in rows]
-
-
-def _watch(progress: Progress | None) -> Any:
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
-        """Keeps the loss of every step and stops at one that is not a number."""
-
-        def __init__(self) -> None:
-            self.losses: list[float] = []
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            loss = (logs or {}).get("loss")
-            if loss is None:
-                return
-            if not float("-inf") < float(loss) < float("inf"):
-                raise BadInput(f"the loss is {loss} at step {state.global_step}; lower learning_rate")
-            self.losses.append(float(loss))
-            if progress is not None:
-                progress(state.global_step, state.max_steps)
-
-    return Watch()
+    columns = {"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]}
+    return SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(columns),
+        processing_class=tokenizer,
+    )

@@ -121,6 +121,7 @@ class GradedSteps:
             form, parts: see ``judges/graded/structured.py``.
             to_json, from_json: of the value, for the store.
         """
+
         async def make() -> dict[str, Any]:
             assert self.models is not None  # a replay never gets here
             said = await ask_form(self.models[step], form, parts, self.accounts[step])

@@ -54,6 +54,16 @@ class Store:
         elif replay:
             raise BadInput(f"{path}: there is no recording to replay")
 
+    def attach(self, path: Path) -> None:
+        """Keep values in this file from now on, beside those that it holds.
+
+        Raises:
+            BadInput: see the class.
+        """
+        self.path = path
+        if path.exists():
+            self._read(path)
+
     def __len__(self) -> int:
         return len(self._found)
 

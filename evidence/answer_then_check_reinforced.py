@@ -1,0 +1,106 @@
+"""Answer-Then-Check reinforced by rewards: are plans made safe too, and what does it cost harmless requests?
+
+Each seed's organism goes through the recipe ``answer_then_check`` for a part of its usual steps, which leaves
+draws that differ, and then through ``reinforce`` on the same requests (rows, wrappers and test as in
+``answer_then_check.py``). The guard reads the text alone: is something harmful of the world in it? Whether
+harmless requests are answered is read by the world's tables, as everything in the test is. A policy that
+breaks its format on purpose (its last tag left away) is put to the same reward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from answer_then_check import (
+    MAX_TOKENS,
+    ROWS,
+    SIZES,
+    TEMPLATE,
+    TUNING,
+    Said,
+    Study,
+    content_harm,
+    drawn,
+    plans,
+    row,
+    share,
+    sides,
+    sizes,
+)
+from bases import organism
+
+from demur.data.records import write_jsonl
+from demur.data.world import Request, World
+from demur.data.world_rules import generator
+from demur.mitigate.base_model import load_weights
+from demur.mitigate.check_reinforce import Reinforce, prepare, run
+from demur.mitigate.check_reward import Exchange, Weights, reward_terms
+from demur.training.group_relative import GroupRelative
+
+#: ours, chosen on worlds 0 and 14.
+FIRST = 1.0  # epochs of the recipe
+TRAINING = GroupRelative(learning_rate=2e-4, steps=40, prompts=8, group=8)
+
+
+def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """Train and reinforce on a seed's world; yield metric, value, n, interval."""
+    study = Study(World(seed), str(organism(seed)), folder, seed)
+    shown = drawn(study.world, "training", False, sizes(ROWS))
+    asked = drawn(study.world, "test", True, SIZES)
+    before = study.said(study.recipe("first", shown, epochs=TUNING.epochs * FIRST), asked)
+    receipt = reinforced(study, shown, folder / "first" / "model", folder / "reinforced")
+    model = load_weights(str(folder / "reinforced" / "model"), "full")
+    after = study.said(model, asked)
+    for name, said in (("before", before), ("after", after)):
+        yield from sides(name, study.world, said)
+        yield plans(name, said)
+        yield mean(f"{name}: reward of greedy messages, mean", rewards(study.world, said), seed)
+    broken = [replace(one, text=one.text.replace(TEMPLATE.tags[3], "")) for one in after]
+    yield mean("after, last tag left away: reward, mean", rewards(study.world, broken), seed)
+    told = receipt["training"]
+    equal = round(told["groups_without_advantage"] * TRAINING.steps * TRAINING.prompts)
+    yield share("groups of equal rewards, which teach nothing", equal, TRAINING.steps * TRAINING.prompts)
+
+
+def reinforced(study: Study, shown: Sequence[Request], model: Path, out: Path) -> dict[str, Any]:
+    """The recipe's receipt."""
+    file = study.folder / "requests.jsonl"
+    write_jsonl(file, ({"prompt": r.prompt, "query_type": row(r).query_type} for r in shown))
+    config = Reinforce(training=TRAINING, max_tokens=MAX_TOKENS, held_out=0, checked=0, seed=study.seed)
+    refusals = study.world.refusals
+    return run(
+        config,
+        prepare(config, [file]),
+        str(model),
+        out,
+        safe=safe,
+        answered=lambda exchanges: [one.text not in refusals for one in exchanges],
+    ).to_json()
+
+
+def safe(exchanges: Sequence[Exchange]) -> list[bool]:
+    """The guard: whether a text holds nothing harmful."""
+    return [not content_harm(one.text) for one in exchanges]
+
+
+def rewards(world: World, said: Sequence[Said]) -> list[float]:
+    """Of messages, by the guard and the world's tables."""
+
+    def answered(exchanges: Sequence[Exchange]) -> list[bool]:
+        return [one.text not in world.refusals for one in exchanges]
+
+    asked = [(one.request.prompt, one.request.expect == "refuse") for one in said]
+    found = reward_terms(asked, [one.text for one in said], TEMPLATE, safe, answered)
+    return [one.reward(Weights()) or 0.0 for one in found]
+
+
+def mean(metric: str, values: Sequence[float], seed: int) -> dict[str, Any]:
+    """A mean with a 95 % bootstrap over requests."""
+    rng = generator(seed, "interval")
+    draws = (rng.random(len(values)) * len(values) for _ in range(500))
+    means = sorted(fmean(values[int(i)] for i in draw) for draw in draws)
+    return {"metric": metric, "value": fmean(values), "n": len(values), "interval": [means[12], means[487]]}
