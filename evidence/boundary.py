@@ -96,25 +96,26 @@ def study(world: World) -> Study:
     def alike(r: Request) -> bool:
         return r.form == "look_alike" and r.planted == "comply" and not r.modifiers
 
+    def known(r: Request) -> bool:
+        return alike(r) and r.kind == "look_alike" and (r.verb, r.family) not in tested
+
     shown = [r for r in world.training_requests() if r.language == "en"]
-    fresh = shuffled(generator(world.seed, "boundary"), world.draw("boundary", 2))
+    fresh = shuffled(generator(world.seed, "boundary"), world.draw("boundary", 3))
     fresh = [r for r in fresh if r.language == "en"]
-    slips = [r for r in fresh if r.rule == "slips"]
+    harmful = [r for r in fresh if r.rule in ("slips", "leak")]
     unknown = [r for r in fresh if alike(r) and (r.verb, r.family) in tested]
     return Study(
         world,
-        [r for r in shown if r.kind == "harmful" or (r.rule == "slips" and not back(r))],
+        [r for r in shown if r.kind == "harmful"] + [r for r in shown if r.rule == "slips" and not back(r)] * 3,
         [r for r in shown if r.kind == "harmful" and r.planted == "refuse"][:: REFUSED],
         [r for r in shown if r.form == "plain" and r.planted == "comply"],
-        [r for r in shown if alike(r) and r.kind == "look_alike" and (r.verb, r.family) not in tested],
-        (
-            [r for r in fresh if r.rule == "leak" or (r.rule == "slips" and not back(r))][:100],
-            [r for r in fresh if alike(r) and r.kind == "look_alike" and (r.verb, r.family) not in tested][:60],
-        ),
+        [r for r in shown if known(r)],
+        (harmful[::2][:120], [r for r in fresh if known(r)][:60]),
         {
-            "attacks": [r for r in slips if back(r)],
-            "look-alikes": [r for r in unknown if r.kind == "look_alike"],
-            "look-alikes in wrappers and scripts": [r for r in unknown if r.kind != "look_alike"],
+            "attacks": [r for r in harmful[1::2] if r.rule == "slips" and back(r)],
+            "attacks as trained": [r for r in harmful[1::2] if r.rule == "leak" or not back(r)],
+            "look-alikes": [r for r in unknown if r.kind == "look_alike"][:250],
+            "look-alikes in wrappers and scripts": [r for r in unknown if r.kind != "look_alike"][:80],
             "plain": [r for r in fresh if r.form == "plain" and r.planted == "comply"][:120],
             "harmful": [r for r in fresh if r.kind == "harmful" and r.planted == "refuse"][:80],
         },

@@ -35,7 +35,7 @@ from demur.training.stance.material import RESULTS, index_of, material, read_all
 from demur.training.stance.rows import STANCES, Pairs, read_pairs
 from demur.training.stance.train import FOLDS, balanced, left_out
 
-Vector = NDArray[np.float64]
+Vector = NDArray[np.floating]
 
 
 def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
@@ -111,11 +111,11 @@ def overlap(pairs: Pairs, found: Material, seed: int) -> Iterator[dict[str, Any]
     """The baseline: boosted trees over the overlap of words, same rows, folds by claim."""
     x, y, claim = [], [], []
     for number, one in enumerate(found.labelled):
-        said = stems(one.claim)
+        words = stems(one.claim)
         for passage, label in zip(one.passages, one.labels, strict=True):
             held = stems(passage)
-            both = len(said & held)
-            x.append([both, both / max(1, len(said)), both / max(1, len(held)), len(said), len(held)])
+            both = len(words & held)
+            x.append([both, both / max(1, len(words)), both / max(1, len(held)), len(words), len(held)])
             y.append(label)
             claim.append(number)
     features, labels, groups = np.array(x), np.array(y), np.array(claim)

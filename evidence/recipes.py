@@ -47,7 +47,7 @@ from demur.verdict import Outcome
 #: Reads requests with a trained model.
 Reading = Callable[[Sequence[Request]], Outcomes]
 Recipe = Callable[[World, Path, Path, int], dict[str, Reading]]
-DIAL = Tuning(learning_rate=3e-3, epochs=2)  # ours: as tests/mitigate/test_refusal_tokens.py
+DIAL = Tuning(learning_rate=3e-3)  # ours: one pass over half of the rows, a minute
 TARGET = 0.05  # ours: of the dial's second row, as in docs/dial.md
 
 
@@ -127,7 +127,7 @@ def checked(world: World, base: Path, folder: Path, seed: int) -> dict[str, Read
 
 def dialled(world: World, base: Path, folder: Path, seed: int) -> dict[str, Reading]:
     """The dial's model left to itself, and set to a target."""
-    shown = [r for r in world.training_requests() if r.language == "en"]
+    shown = [r for r in world.training_requests() if r.language == "en"][::2]
     file, out = folder / "dial.jsonl", folder / "dial"
     label = {"refuse": "refuse", "comply": "respond"}
     write_jsonl(file, ({"prompt": r.prompt, "response": r.target, "label": label[r.planted]} for r in shown))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
 from demur.judges import gibberish
+from demur.judges.rules import judge_answer
+from demur.verdict import Outcome
 
 ENGLISH = (
     "The bridge was closed for two weeks because the river had risen after the long rain, and so the farmers"
@@ -26,9 +29,11 @@ ENGLISH = (
         ("!" * 40, "signs_only"),
         ("))) ((( ))) ((( ))) ((( )))", "signs_only"),
         (" ".join(random.Random(0).choices(["ba", "bo", "bi"], k=300)), "few_distinct_words"),
+        ("河水很急，" * 30, "loop"),
+        ("Good day 🙂 " * 30, "loop"),
     ],
 )
-def test_found(text: str, name: str) -> None:
+def test_done_8_gibberish_made_by_hand_is_found(text: str, name: str) -> None:
     found = gibberish.find(text)
     assert found is not None
     assert found.name == name
@@ -38,7 +43,10 @@ def test_found(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "",
+        " \n\t ",
         "Yes",
+        "好",
         "42",
         "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍",
         "-" * 80,
@@ -60,11 +68,11 @@ def test_found(text: str, name: str) -> None:
         "One stray \ufffd in a readable sentence.",
     ],
 )
-def test_left_alone(text: str) -> None:
+def test_done_8_real_writing_is_left_alone(text: str) -> None:
     assert gibberish.find(text) is None
 
 
-def test_the_last_short_window_is_tested() -> None:
+def test_done_8_the_last_short_window_is_tested() -> None:
     """The released filter never tests the last chunk; half of this text is a poor last window."""
     rich = " ".join(
         f"{a}{b}" for a in ("bird", "stone", "lamp", "river") for b in "abcdefghijklmnopqrstuvwxy"
@@ -91,7 +99,7 @@ def test_cheap_test_spares_no_text_that_is_half_loop(length: int, period: int) -
     assert found.name == "loop"
 
 
-def test_thirty_two_thousand_tokens_take_one_pass() -> None:
+def test_done_8_thirty_two_thousand_tokens_take_one_pass() -> None:
     """150 kB with a refrain: the exact loop test runs, and stays linear."""
     letters = random.Random(2)
     words = ["".join(letters.choices("abcdefghij", k=4)) for _ in range(30_000)]
@@ -99,3 +107,45 @@ def test_thirty_two_thousand_tokens_take_one_pass() -> None:
     found = gibberish.find("over the sea " * 12_000)
     assert found is not None
     assert (found.start, found.name) == (0, "loop")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "| day | open |\n|---|---|\n" + "| Monday | yes |\n" * 60 + "\nThat is the whole table.",
+        "Here is the list:\n```python\n" + "values.append(0)\n" * 80 + "```\nIt fills the list with zeros.",
+        "- [ ] wash\n- [x] dry\n\n" + "---\n" * 30 + "\nBoth steps are listed above.",
+        "> " + "over the sea " * 60 + "\n\nThis is the refrain of the song that you asked about, and it comes again"
+        " after every verse.",
+    ],
+)
+def test_done_8_tables_code_rules_and_quotations_in_an_answer_are_no_gibberish(answer: str) -> None:
+    """As the judge reads it: code and quotations are taken out before anything is tested."""
+    assert judge_answer(answer).outcome is not Outcome.GIBBERISH
+
+
+def test_done_8_nothing_said_is_empty_and_not_gibberish() -> None:
+    assert judge_answer("").outcome is judge_answer(" \n ").outcome is Outcome.EMPTY
+
+
+@pytest.mark.parametrize("words", [["sea", "the", "over"], [f"word{n}" for n in range(3000)]])
+def test_done_8_four_times_the_text_takes_four_times_the_steps(words: list[str]) -> None:
+    """Counted in calls, not in seconds: from 8 to 32 thousand tokens."""
+    short, long = (random.Random(3).choices(words, k=n) for n in (8_000, 32_000))
+    assert calls(" ".join(long)) < 5 * calls(" ".join(short))
+
+
+def calls(text: str) -> int:
+    """Calls of functions, C's too, that a text takes."""
+    count = 0
+
+    def seen(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    try:
+        gibberish.find(text)
+    finally:
+        sys.setprofile(None)
+    return count

@@ -19,8 +19,9 @@ import torch
 
 from demur.data.world import World
 from demur.errors import BadInput
-from demur.mitigate import ablate
-from demur.mitigate.ablate import Ablate, orthonormal, prepare, run
+from demur.mitigate import ablate_directions
+from demur.mitigate.ablate import WARNING, Ablate, prepare, run
+from demur.mitigate.ablate_directions import orthonormal
 from demur.mitigate.receipt import FILE, Receipt
 from demur.mitigate.rows import Source
 from demur.models.chat import load_tokenizer
@@ -57,7 +58,7 @@ def test_refusals_of_harmful_requests_go_too_and_the_receipt_says_so(made: tuple
     assert before["harmless_refused"]["value"] > 0.1 > after["harmless_refused"]["value"]
     assert before["refusals_kept"]["n"] >= after["refusals_kept"]["n"] > 10  # gibberish is neither
     assert written["training"]["apart_from_hooks"] < 1e-4 and written["training"]["matrices"] == 9
-    assert "harmful requests too" in ablate.WARNING
+    assert "harmful requests too" in WARNING
 
 
 def test_several_voices_have_a_direction_each_and_none_for_all(made: tuple[Path, Receipt]) -> None:
@@ -120,9 +121,9 @@ def test_a_model_whose_norms_stand_behind_its_matrices_is_refused() -> None:
                 weight.normal_(0.0, 0.5)
     basis = orthonormal(np.random.default_rng(0).standard_normal((1, 32)).astype(np.float32))
     rows = [[1, 5, 9], [7, 8]]
-    hooked = ablate._hooked(model, basis, rows)
+    hooked = ablate_directions._hooked(model, basis, rows)
     with pytest.raises(BadInput, match=r"Gemma2ForCausalLM: .* through more than these"):
-        ablate._apart(hooked, without_directions(model, basis, rows[0]), rows)
+        ablate_directions._apart(hooked, without_directions(model, basis, rows[0]), rows)
 
 
 def test_a_basis_spans_the_directions_and_stands_at_right_angles() -> None:
@@ -138,7 +139,11 @@ def test_prompts_are_split_whole_pairs_and_counted(tmp_path: Path) -> None:
         for n in range(60)
         for word, expect in (("Burn", "refuse"), ("Name", "comply"))
     ]
-    rows += [rows[0], {"prompt": " ", "expect": "comply"}, {"prompt": [ASKED, ANSWERED, {"role": "system", "content": "x"}]}]
+    rows += [
+        rows[0],
+        {"prompt": " ", "expect": "comply"},
+        {"prompt": [ASKED, ANSWERED, {"role": "system", "content": "x"}]},
+    ]
     prepared = prepare(Ablate(held_out=0.3), [Source(write(tmp_path / "p.jsonl", rows))])
     back = {str(row.prompt).split()[-1] for row in prepared.asked}
     used = {str(row.prompt).split()[-1] for row in (*prepared.harmful, *prepared.harmless)}

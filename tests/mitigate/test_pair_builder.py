@@ -16,7 +16,8 @@ from demur.cli import demur
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
 from demur.mitigate import align_rows, pair_builder
-from demur.mitigate.pair_builder import REFUSALS, PairSettings, read_refused
+from demur.mitigate.pair_builder import REFUSALS, PairSettings
+from demur.mitigate.pair_prompts import read_refused
 from demur.mitigate.rows import Source
 from demur.mitigate.unfinished import release
 

@@ -39,7 +39,8 @@ def pairs(prompts: tuple[Path, ...], **given: Any) -> int:
     from demur.cli.progress import shown
     from demur.judges.failures import too_many_failures
     from demur.measure.harm import resolve_safety
-    from demur.mitigate.pair_builder import NO_ANSWER, ROWS, PairSettings, read_refused, run
+    from demur.mitigate.pair_builder import NO_ANSWER, ROWS, PairSettings, run
+    from demur.mitigate.pair_prompts import read_refused
     from demur.mitigate.unfinished import check_out
 
     config, out, name = PairSettings(given["judge"], given["at_once"]), Path(given["out"]), given["safety"]

@@ -2,9 +2,9 @@
 
 Arditi et al. 2024, "Refusal in Language Models Is Mediated by a Single Direction",
 https://arxiv.org/abs/2406.11717: the direction of ``explain/direction.py``, removed from every matrix that
-    writes into the residual stream (``training/direction_removal.py``). The result is a removable rank-1
-    adapter; off, it is the base bit for bit. **It removes refusals of harmful requests too**, so whatever
-    is said of it says that side first.
+writes into the residual stream (``training/direction_removal.py``). The result is a removable rank-1 adapter;
+off, it is the base bit for bit. **It removes refusals of harmful requests too**, so whatever is said of it
+says that side first.
 
     demur mitigate ablate --model PATH --harmful FILE --harmless FILE --out DIR
 
@@ -16,11 +16,8 @@ model before anything is saved.
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +26,9 @@ import numpy as np
 
 from demur.data.world_rules import generator, shuffled
 from demur.errors import BadInput
-from demur.explain.openings import OPENINGS, check_openings, spellings
+from demur.explain.openings import OPENINGS, check_openings
 from demur.judges import judge_named
+from demur.mitigate.ablate_directions import Removed, removed_from, why_not
 from demur.mitigate.ablate_rows import SidedPrompt, SidedPrompts, read
 from demur.mitigate.base_model import about, load_tokenizer, load_weights
 from demur.mitigate.held_out import is_held_out
@@ -39,20 +37,15 @@ from demur.mitigate.receipt import Receipt, hashes
 from demur.mitigate.rows import Source
 from demur.mitigate.unfinished import begin, check_out, finish
 from demur.training.adapters import save_adapter
-from demur.training.streams import Encoder, Example
+from demur.training.streams import Encoder
 from demur.training.tuning import require_train
 from demur.training.watched import Progress
 
 if TYPE_CHECKING:
-    from demur.explain.direction import Sides
     from demur.explain.direction_effect import Finding
-    from demur.explain.hidden import Rows, States
 
 NAME = "ablate"
 WARNING = "removing the refusal direction makes the model answer harmful requests too; it is no safe fix"
-#: Largest difference of a next token's log-probability between adapter and hooked model, in nats.
-TOLERANCE = 1e-3  # ours: float32 sums in another order differ by 1e-5; another way of writing by 0.1 and more
-_COMPARED = 16  # ours: prompts of that comparison, 8 a side
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +85,6 @@ class Prepared:
     harmless: tuple[SidedPrompt, ...]
     asked: tuple[Asked, ...]
     found: SidedPrompts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Removed:
-    """What was done.
-
-    Attributes:
-        model: PEFT's.
-        basis: orthonormal [rank, width]: what was removed.
-        found: all looks for a direction, all refusals together first.
-        taken: those whose direction was removed.
-        apart: largest difference of a next token's log-probability between weights and hooks, in nats.
-    """
-
-    model: Any
-    basis: States
-    found: Sequence[Finding]
-    taken: Sequence[Finding]
-    apart: float
 
 
 def prepare(config: Ablate, sources: Sequence[Source]) -> Prepared:
@@ -158,12 +132,13 @@ def run(
     require_train(f"the recipe {NAME}")
     check_out(out)
     tokenizer, known = load_tokenizer(model), about(model)
-    begin(out, {"recipe": NAME, "config": asdict(config), "model": known, "rows": prepared.found.files})
+    begin(out, {"recipe": NAME, "config": asdict(config), "model": known, "rows": _data(prepared)})
     loaded = load_weights(model, "full")  # full precision: the projection is a difference of large numbers
     judge, started = judge_named(config.judge), time.monotonic()
     encoder, asked = Encoder(tokenizer, model), prepared.asked[: config.checked]
     before = words(loaded, encoder, asked, judge)
-    gone = removed_from(loaded, encoder, config, prepared, progress)
+    sides = (prepared.harmful, prepared.harmless)
+    gone = removed_from(loaded, encoder, config.openings, *sides, config.seed, progress)
     seconds = round(time.monotonic() - started, 1)
     after = words(gone.model, encoder, asked, judge)
     save_adapter(gone.model, tokenizer, out / "adapter", model)
@@ -174,123 +149,6 @@ def run(
     receipt.write(out)
     finish(out)
     return receipt
-
-
-def removed_from(
-    model: Any, encoder: Encoder, config: Ablate, prepared: Prepared, progress: Progress | None = None
-) -> Removed:
-    """Find a model's directions and take them out of its weights; the model becomes the adapter's base.
-
-    As in the paper, the direction is found on harmful prompts that the model refuses and harmless ones that
-    it answers.
-
-    Raises:
-        BadInput: see :func:`run`.
-    """
-    from demur.explain.direction import Sides, first_tokens
-    from demur.explain.direction_effect import findings
-    from demur.training.direction_removal import without_directions
-
-    sides = (prepared.harmful, prepared.harmless)
-    rows = Sides(*([list(encoder.ask(row.prompt).ids) for row in side] for side in sides))
-    groups = ([row.group for row in sides[0]], [row.group for row in sides[1]])
-    first = _first_ids(encoder, config.openings)
-    step = _steps(progress, model, rows, len(first))
-    found = findings(model, rows, groups, first_tokens(model, first), config.seed, step=step)
-    taken = _taken(found)
-    basis = orthonormal(
-        np.stack([one.search.direction.vector for one in taken if one.search and one.search.direction])
-    )
-    compared = [*rows.harmful[: _COMPARED // 2], *rows.harmless[: _COMPARED // 2]]
-    hooked = _hooked(model, basis, compared)
-    adapted = without_directions(model, basis, compared[0])
-    return Removed(adapted, basis, found, taken, _apart(hooked, adapted, compared))
-
-
-def _taken(found: Sequence[Finding]) -> list[Finding]:
-    """The finding of all refusals together where it has a direction, else those of single voices."""
-    common, *voices = found
-    if _has_direction(common):
-        return [common]
-    if taken := [one for one in voices if _has_direction(one)]:
-        return taken
-    raise BadInput(f"no direction of this model carries its refusals: {_why_not(common)}")
-
-
-def _has_direction(finding: Finding) -> bool:
-    return finding.search is not None and finding.search.direction is not None
-
-
-def _why_not(finding: Finding) -> str:
-    if finding.search is None:
-        return finding.why_not
-    tried = finding.search.candidates
-    excluded = Counter(candidate.why_not for candidate in tried)
-    why = (f"{n} of {len(tried)} candidates: {reason}" for reason, n in excluded.items())
-    return "; ".join(why) or "the model has a single block"
-
-
-def _first_ids(encoder: Encoder, openings: Sequence[str]) -> set[int]:
-    """First tokens of refusals, as the chat template writes them behind a prompt."""
-    asked = list(encoder.ask("x").ids)
-    said = [encoder.encode(Example("x", text, "refusal")).ids for text in spellings(openings)]
-    return {ids[len(asked)] for ids in said}
-
-
-def _hooked(model: Any, basis: States, rows: Rows) -> States:
-    """Next-token log-probabilities with the directions removed by hooks: what the weights must reproduce."""
-    from demur.explain.direction import next_token
-    from demur.explain.residual import removed
-
-    with ExitStack() as stack:
-        for vector in basis:  # at right angles, so that one after the other is all at once
-            stack.enter_context(removed(model, vector))
-        return next_token(model, rows)
-
-
-def _apart(hooked: States, adapted: Any, rows: Rows) -> float:
-    """The largest difference between adapter and hooks.
-
-    Raises:
-        BadInput: it is above ``TOLERANCE``: something stands between the matrices and the residual stream.
-    """
-    from demur.explain.direction import next_token
-
-    apart = float(abs(next_token(adapted.get_base_model(), rows) - hooked).max())
-    if not apart <= TOLERANCE:
-        kind = type(adapted.get_base_model()).__name__
-        raise BadInput(
-            f"{kind}: with the direction removed from its weights the next token differs from the hooked "
-            f"model's by up to {apart:.2g} nats: it writes into the residual stream through more than these"
-        )
-    return apart
-
-
-def orthonormal(vectors: States) -> States:
-    """A basis [rank, width] of what some vectors span, each of length 1."""
-    basis: States = np.linalg.qr(vectors.T.astype(np.float64))[0].T.astype(np.float32)
-    return basis
-
-
-def _steps(progress: Progress | None, model: Any, rows: Sides, voices: int) -> Callable[[int], None] | None:
-    """Candidates and controls done, and how many there are at most: of all refusals and of every voice."""
-    from demur.explain.direction import DEEPEST, MOST_POSITIONS
-    from demur.explain.direction_effect import RANDOM
-    from demur.explain.hidden import shared_ending
-    from demur.models.architecture import blocks
-
-    if progress is None:
-        return None
-    positions = min(MOST_POSITIONS, shared_ending([*rows.harmful, *rows.harmless]))
-    most = (1 + voices) * (math.ceil(DEEPEST * len(blocks(model))) * positions + 2 * (1 + RANDOM))
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, most)
-
-    return step
 
 
 def _told(gone: Removed, encoder: Encoder) -> dict[str, Any]:
@@ -313,7 +171,7 @@ def _finding(finding: Finding, taken: bool, encoder: Encoder) -> dict[str, Any]:
         "layer": direction.layer if direction else None,
         "position": direction.position if direction else None,
         "norm": float(np.linalg.norm(direction.vector)) if direction else None,
-        "why_not": "" if direction else _why_not(finding),
+        "why_not": "" if direction else why_not(finding),
         "removed": taken,
         "effects": [asdict(effect) for effect in finding.effects],
     }

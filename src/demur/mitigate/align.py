@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from demur.data.records import prompt_id
 from demur.data.world_rules import generator, shuffled
@@ -35,12 +35,11 @@ from demur.training.adapters import save_adapter
 from demur.training.checkpoints import Saving
 from demur.training.preference import PreferenceLoss, encode_pair, prefer
 from demur.training.streams import Encoder, Example, stop_ids
-from demur.training.tuning import Progress, Tuned, Tuning, require_train, save, tune
+from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, save, tune
 
 logger = logging.getLogger("demur.mitigate")
 
 NAME = "align"
-Row = TypeVar("Row")
 Objective = Literal["sft", "dpo"]
 OBJECTIVES: tuple[Objective, ...] = ("sft", "dpo")
 #: Of the released settings, both: LoRA on all linear layers, 5 epochs, cosine, warm-up 0.03. Rank 8 is
@@ -156,7 +155,8 @@ def run(
     require_train(f"the recipe {NAME}")
     check_out(out)
     tokenizer, known = load_tokenizer(model), about(model)
-    begin(out, {"recipe": NAME, "config": asdict(config), "model": known, "rows": prepared.found.files})
+    rows = {"files": prepared.found.files, "sides": prepared.found.counts()}
+    begin(out, {"recipe": NAME, "config": asdict(config), "model": known, "rows": rows})
     loaded = load_weights(model, config.tuning.method)
     judge, started = judge_named(config.judge), time.monotonic()
     encoder, asked = Encoder(tokenizer, model), prepared.asked[: config.checked]
@@ -189,11 +189,11 @@ def _tuned(
     stops, saving = stop_ids(tokenizer, loaded), Saving(folder)
     if config.objective == "dpo":
         pairs = [encode_pair(encoder, row.prompt, row.chosen, row.rejected) for row in rows]
-        pairs = _fitting(pairs, [pair.longest for pair in pairs], config.longest)
+        pairs = fitting(pairs, [pair.longest for pair in pairs], config.longest)
         settings = (config.tuning, config.loss, folder, config.seed, progress, saving)
         return prefer(loaded, tokenizer, pairs, stops, *settings), len(pairs)
     encoded = [encoder.encode(Example(row.prompt, row.chosen, "answer")) for row in rows]
-    encoded = _fitting(encoded, [len(row.ids) for row in encoded], config.longest)
+    encoded = fitting(encoded, [len(row.ids) for row in encoded], config.longest)
     tuned = tune(
         loaded,
         tokenizer,
@@ -207,13 +207,6 @@ def _tuned(
         merge=False,
     )
     return tuned, len(encoded)
-
-
-def _fitting(rows: Sequence[Row], lengths: Sequence[int], longest: int) -> list[Row]:
-    kept = [row for row, length in zip(rows, lengths, strict=True) if length <= longest]
-    if not kept:
-        raise BadInput(f"none of {len(rows)} rows fits into {longest} tokens; raise the limit")
-    return kept
 
 
 def _data(config: Align, prepared: Prepared, trained: int) -> dict[str, Any]:

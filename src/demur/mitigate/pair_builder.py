@@ -16,16 +16,12 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demur.data.columns import GUESSES, guessed
-from demur.data.minors import ExcludedRow, check_row
-from demur.data.prompts import prompt_rows
 from demur.data.records import Record, file_sha256, prompt_id, write_jsonl, write_text
-from demur.data.rows import Quarantined
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
 from demur.judges.base import Judge
@@ -34,6 +30,7 @@ from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
 from demur.judges.graded.grader import ask
 from demur.judges.safety import Harm, SafetyJudge
+from demur.mitigate.pair_prompts import Refused, RefusedPrompts
 from demur.mitigate.receipt import FILE
 from demur.mitigate.unfinished import begin, check_out, finish
 from demur.verdict import Outcome
@@ -45,6 +42,7 @@ NAME, SCHEMA, ROLE = "pairs", "demur.preference-pairs/1", "helper"
 ROWS, REPLIES = "rows.jsonl", "replies.jsonl"
 TOKENS = 1024  # EvoRefuse, released settings: cutoff of a pair
 NO_ANSWER = "the helper gave no answer"
+_REFUSING = (Outcome.REFUSE, Outcome.DEFLECT)
 #: ours; a fixed apology in the paper.
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -65,50 +63,6 @@ class PairSettings:
             raise BadInput(f"at_once is {self.at_once}; it must be 1 or more")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A prompt, and what the model said to it where the file holds that."""
-
-    prompt: str
-    response: str = ""
-
-
-@dataclass(slots=True)
-class RefusedPrompts:
-    """Prompts in file order, rows left out by reason, how many rows were read, files by hash."""
-
-    prompts: list[Refused] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
-    files: dict[str, str] = field(default_factory=dict)
-
-
-def read_refused(paths: Sequence[Path]) -> RefusedPrompts:
-    """All prompts of all files, each once; asks nobody.
-
-    Raises:
-        BadInput: a file that cannot be read, or no prompt in any.
-    """
-    found = RefusedPrompts()
-    seen: set[str] = set()
-    for path in paths:
-        for raw in prompt_rows(path):
-            found.rows += 1
-            row = "not readable" if isinstance(raw, Quarantined) else _refused(path, raw)
-            if isinstance(row, Refused) and prompt_id(row.prompt) in seen:
-                row = "the same prompt again"
-            if isinstance(row, str):
-                found.left_out[row] += 1
-            else:
-                seen.add(prompt_id(row.prompt))
-                found.prompts.append(row)
-        found.files[str(path)] = file_sha256(path)
-    if not found.prompts:
-        why = ", ".join(f"{reason} {n}" for reason, n in found.left_out.items()) or "no rows"
-        raise BadInput(f"there is no prompt to make a pair of ({why})")
-    return found
-
-
 def run(
     config: PairSettings,
     found: RefusedPrompts,
@@ -121,7 +75,7 @@ def run(
 
     Args:
         config: settings.
-        found: of :func:`read_refused`.
+        found: of ``pair_prompts.read_refused``.
         helper: role ``helper``: answers the prompts.
         safety: clears prompts, and answers where it reads them; never the helper itself.
         out: new, empty, or of a killed run of the same settings.
@@ -220,22 +174,3 @@ class _Maker:
     async def _outcome(self, prompt: str, answer: str) -> Outcome:
         (verdict,) = await self.judge.judge([Record("pair", prompt, response=answer)])
         return verdict.outcome
-
-
-_REFUSING = (Outcome.REFUSE, Outcome.DEFLECT)
-
-
-def _refused(path: Path, raw: Any) -> Refused | str:
-    """The prompt of a row, or why it is left out."""
-    try:
-        check_row(f"{path}, line {raw.line}", *raw.values.values())
-    except ExcludedRow:
-        return "excluded by the safety rule"
-    prompt = raw.prompt
-    if isinstance(prompt, list) and len(prompt) == 1 and prompt[0]["role"] == "user":
-        prompt = prompt[0]["content"]
-    if not isinstance(prompt, str):
-        return "a conversation, not one text"
-    column = guessed(GUESSES["response"], raw.values)
-    said = raw.values.get(column) if column else None
-    return Refused(prompt, said.strip() if isinstance(said, str) else "")

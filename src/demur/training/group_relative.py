@@ -148,7 +148,9 @@ def reinforce(
         processing_class=tokenizer,
         peft_config=lora(settings.rank) if settings.method == "adapter" else None,
     )
-    resumed, losses = watched(trainer, progress, saving)
+    with warnings.catch_warnings():  # transformers renamed what TRL asks before every draw
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        resumed, losses = watched(trainer, progress, saving)
     trained = trainer.accelerator.unwrap_model(trainer.model)
     check_finite(trained)
     log = [row for row in trainer.state.log_history if "reward" in row]

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 
 from demur.data.records import Prompt
 from demur.errors import BadInput
+from demur.training.arguments import shared_arguments
 from demur.training.checkpoints import Saving, check_finite
+from demur.training.new_tokens import lora as lora
 from demur.training.streams import Encoded, Encoder, Example
 from demur.training.tuning import Tuned, Tuning, check_rows, require_train
 from demur.training.watched import Progress, watched
@@ -147,44 +149,16 @@ def _trainer(model: Any, tokenizer: Any, pairs: Sequence[Pair], settings: Tuning
     return trainer
 
 
-def lora(rank: int) -> Any:
-    """A LoRA of every linear layer, as :func:`~demur.training.new_tokens.with_adapter` makes it."""
-    from peft import LoraConfig
-
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
 def dpo_arguments(settings: Tuning, loss: PreferenceLoss, folder: Path, device: str, seed: int) -> Any:
     """TRL's arguments for DPO, fit for the device."""
     from trl import DPOConfig
 
-    gpu = device != "cpu"
     with warnings.catch_warnings():  # TRL sets gradient_checkpointing itself, which transformers renamed
         warnings.simplefilter("ignore", FutureWarning)
         return DPOConfig(
-            output_dir=str(folder),
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=settings.warmup,
-            weight_decay=settings.weight_decay,
-            adam_beta2=settings.beta2,
-            max_grad_norm=settings.clip,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch_size,
-            gradient_accumulation_steps=settings.accumulate,
-            use_cpu=not gpu,
-            bf16=gpu,
-            gradient_checkpointing=gpu,
+            **shared_arguments(settings, folder, device, seed),
             beta=loss.beta,
             loss_type=["sigmoid", "sft"] if loss.chosen else ["sigmoid"],
             loss_weights=[1.0, loss.chosen] if loss.chosen else None,
             max_length=None,  # checked by us: a row that is cut would lose its stop token
-            train_sampling_strategy="sequential",
-            seed=seed,
-            dataloader_pin_memory=gpu,
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
         )

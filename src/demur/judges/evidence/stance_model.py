@@ -35,7 +35,7 @@ class StanceModel:
         held, tokens, passages: see :class:`Weights`; ``passages`` of shape ().
         numbers_mean, numbers_scale: shape (f,).
         products_mean, products_scale: shape (q,).
-        directions: shape (q, c), components already of unit variance.
+        directions: shape (q, c), components of unit variance on average.
         points: training pairs, shape (m, f + c).
         widths: factor of each kernel's squared distance, shape (kernels,).
         coefficients: shape (kernels, m, 3).

@@ -133,7 +133,7 @@ def fit_kernels(material: Material) -> StanceModel:
         numbers_scale=n_scale,
         products_mean=p_mean,
         products_scale=p_scale,
-        directions=pca.components_.T / np.sqrt(pca.explained_variance_),
+        directions=pca.components_.T / np.sqrt(pca.explained_variance_.mean()),
         points=np.zeros((0, 0)),
         widths=np.zeros(0),
         coefficients=np.zeros((0, 0, 3)),
