@@ -1,7 +1,7 @@
 """Direction removal: what goes when it is taken out of the weights; the harmful side first.
 
 The direction is found on a world's training requests (harmful ones that are refused, harmless ones that are
-answered) and removed as a rank-1 adapter. Read on a fresh draw, on combinations that no training showed, by
+answered) and removed as an adapter. Read on a fresh draw, on combinations that no training showed, by
 exact comparison with the world's tables (``align.py`` names the groups). Nothing is promised of this
 recipe: it is a baseline, and both sides stand here whatever they show. n counts requests; intervals as in
 ``align``.

@@ -115,7 +115,9 @@ def test_done_8_thirty_two_thousand_tokens_take_one_pass() -> None:
         "| day | open |\n|---|---|\n" + "| Monday | yes |\n" * 60 + "\nThat is the whole table.",
         "Here is the list:\n```python\n" + "values.append(0)\n" * 80 + "```\nIt fills the list with zeros.",
         "- [ ] wash\n- [x] dry\n\n" + "---\n" * 30 + "\nBoth steps are listed above.",
-        "> " + "over the sea " * 60 + "\n\nThis is the refrain of the song that you asked about, and it comes again"
+        "> "
+        + "over the sea " * 60
+        + "\n\nThis is the refrain of the song that you asked about, and it comes again"
         " after every verse.",
     ],
 )

@@ -162,3 +162,9 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path):
 def test_the_encoder_without_its_upper_half_is_refused(tmp_path: Path):
     with pytest.raises(BadInput, match=UPPER):
         StanceEncoder(tmp_path).read([CLAIM])
+
+
+def test_relevance_orders_passages_for_a_backend(judge: StanceJudge):
+    near, far = judge.relevance(CLAIM, [FITS, ELSEWHERE])
+    assert near > far + 0.3
+    assert judge.relevance(CLAIM, [CLAIM])[0] == pytest.approx(1, abs=1e-3)

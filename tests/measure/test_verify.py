@@ -21,6 +21,7 @@ from demur.judges.evidence.store import BudgetSpent, Store
 from demur.judges.evidence.verify import Settings
 from demur.measure.verify import Verifier, check, read_file
 from demur.measure.verify_run import expected, failed_share, run
+from demur.report.verify_page import render_verified
 
 FACTS = {
     "The Quill bridge opened in 1932.": "supported",
@@ -189,7 +190,9 @@ def test_what_fails_is_counted_and_never_supported(endpoint: Callable[..., Any],
     rows = [ROWS[0], {**ROWS[0], "id": "p", "prompt": "PROSE?"}]
     answers = read_file(write(tmp_path / "answers.jsonl", rows))
     url = endpoint(half_ill).url
-    done = run(tmp_path / "answers.jsonl", answers, verifier(Store(), url, Documents(ill=["tea"])), tmp_path / "out")
+    done = run(
+        tmp_path / "answers.jsonl", answers, verifier(Store(), url, Documents(ill=["tea"])), tmp_path / "out"
+    )
     first, second = done.rows
     by_text = {unit["text"]: unit for unit in first["units"]}
     assert by_text["The Quill bridge opened in 1932."]["label"] is None
@@ -261,3 +264,16 @@ def test_the_estimate_bounds_what_is_asked(server: Any, tmp_path: Path) -> None:
     check(answers.records, verifier(Store(), server.url))
     cost, searches = expected(answers.records, Settings())
     assert 0.3 * len(server.asked) < cost.calls < 3 * len(server.asked) and searches >= 5
+
+
+def test_the_page_shows_statements_with_evidence_and_escapes_what_models_say(
+    server: Any, tmp_path: Path
+) -> None:
+    hostile = {**ROWS[0], "id": "h", "prompt": "<b>bold</b> and {{ 7 * 7 }}"}
+    answers = read_file(write(tmp_path / "answers.jsonl", [*ROWS, hostile]))
+    done = run(tmp_path / "answers.jsonl", answers, verifier(Store(), server.url), tmp_path / "out")
+    page = render_verified("answers", done.summary, done.rows)
+    assert "<b>bold" not in page and "&lt;b&gt;bold" in page and "{{ 7 * 7 }}" in page
+    assert "The Quill bridge is 80 metres long." in page and CORPUS["bridge"] in page and "bridge.txt" in page
+    assert page.count("<details") == 2 and "misinformation" in page and "Without a grader" not in page
+    assert "src=" not in page and "href=" not in page  # nothing is fetched

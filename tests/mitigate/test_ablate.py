@@ -19,6 +19,9 @@ import torch
 
 from demur.data.world import World
 from demur.errors import BadInput
+from demur.explain.direction import Direction, Search
+from demur.explain.direction_effect import Effect, Finding
+from demur.explain.resampling import Estimate
 from demur.mitigate import ablate_directions
 from demur.mitigate.ablate import WARNING, Ablate, prepare, run
 from demur.mitigate.ablate_directions import orthonormal
@@ -72,6 +75,29 @@ def test_several_voices_have_a_direction_each_and_none_for_all(made: tuple[Path,
         harmful = next(e for e in voice["effects"] if (e["side"], e["change"]) == ("harmful", "removed"))
         assert harmful["refused_after"] < 0.6 < harmful["refused_before"]
         assert harmful["refusals_apart"]["value"] < -0.3  # random directions of that length leave them
+
+
+def finding(opening: int | None, refused_after: float | None) -> Finding:
+    """A look for a direction that leaves this share of measured refusals; ``None``: none is admitted."""
+    gap = Estimate(-1.0, -2.0, 0.0, 10)
+    effect = Effect(
+        "harmful", "removed", 5, 1, gap, gap, gap, 1.0, refused_after or 0.0, None, gap, gap, 0.05
+    )  # type: ignore[arg-type]
+    if refused_after is None:
+        return Finding(opening, 40, 40, Search((), None), ())
+    taken = Direction(np.ones(4, np.float32), 1, -1)
+    return Finding(opening, 40, 40, Search((), taken), (effect,))
+
+
+def test_the_common_direction_is_taken_where_it_carries_refusals_else_those_of_the_voices() -> None:
+    carries, admitted, absent = (finding(None, after) for after in (0.4, 0.9, None))
+    one, other, none = finding(1, 0.0), finding(2, 0.5), finding(3, None)
+    assert ablate_directions._taken([carries, one, other]) == [carries]
+    assert ablate_directions._taken([admitted, one, none, other]) == [one, other]
+    assert ablate_directions._taken([absent, none, one]) == [one]
+    assert ablate_directions._taken([admitted, none]) == [admitted]
+    with pytest.raises(BadInput, match="no direction of this model carries its refusals"):
+        ablate_directions._taken([absent, none])
 
 
 def test_off_the_adapter_is_the_base_bit_for_bit(made: tuple[Path, Receipt]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,17 @@ def targets(shared_data: Path) -> list[Record]:
         for name in ("circuit_breaker_train", "retain_train")
         for row in json.loads((shared_data / "ihl-pairs" / f"{name}.json").read_text(encoding="utf-8"))
     ]
+    wanted = {1: "refuse", 0: "comply"}
     return [
-        Record(f"t-{i}", row["prompt"], expect="refuse" if row["loss_type"] else "comply", response=row["target"])
+        Record(f"target-{i}", row["prompt"], expect=wanted[row["loss_type"]], response=row["target"])
         for i, row in enumerate(rows)
     ]
+
+
+@pytest.fixture(scope="module")
+def built(recorded: list[Record], targets: list[Record]) -> tuple[RoleRows, RoleRows]:
+    judge = judge_named("offline")
+    return build(recorded, judge), build(targets, judge)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +79,10 @@ def released(shared_data: Path) -> Path:
     return shared_data / "x-boundary" / "ORbench_retain_set.json"
 
 
-def test_a_models_own_answers_to_pairs_become_rows_of_all_roles(recorded: list[Record]) -> None:
-    found = build(recorded, judge_named("offline"))
+def test_a_models_own_answers_to_pairs_become_rows_of_all_roles(
+    recorded: list[Record], built: tuple[RoleRows, RoleRows]
+) -> None:
+    found = built[0]
     assert sum(found.counts().values()) + found.left_out.total() == len(recorded) == 644
     by_prompt = {record.prompt: record.expect for record in recorded}
     assert {by_prompt[row.prompt] for row in found.of("erase") + found.of("retain")} == {"refuse"}
@@ -88,9 +97,9 @@ def test_a_models_own_answers_to_pairs_become_rows_of_all_roles(recorded: list[R
     }
 
 
-def test_targets_that_are_refusals_are_retained_and_never_erased(targets: list[Record]) -> None:
-    """All 322 answers of the file named after circuit breakers refuse: erasing them would unlearn refusing."""
-    found = build(targets, judge_named("offline"))
+def test_targets_that_are_refusals_are_retained_and_never_erased(built: tuple[RoleRows, RoleRows]) -> None:
+    """All answers of the file named after circuit breakers refuse: erasing them would unlearn refusing."""
+    found = built[1]
     assert found.counts() == {"erase": 0, "retain": 322, "boundary": 322}
     assert not found.left_out
 
@@ -117,10 +126,8 @@ def test_the_status_of_the_released_set_is_wrong_where_a_judge_reads_help(releas
 
 
 def test_all_of_it_is_prepared_rendered_and_collated(
-    recorded: list[Record], targets: list[Record], released: Path, encoder: Encoder, tmp_path: Path
+    built: tuple[RoleRows, RoleRows], released: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
-    judge = judge_named("offline")
-    built = [build(recorded, judge), build(targets, judge)]
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in as_rows(built)), encoding="utf-8")
     # the organism's tokenizer spells words of other worlds byte by byte: half of the answers are cut
@@ -133,13 +140,21 @@ def test_all_of_it_is_prepared_rendered_and_collated(
     trained = {name: len(getattr(fits.rows, name)) for name in ("erase", "retain", "boundary")}
     assert sum(trained.values()) + fits.left_out.total() == len(prepared.rows)
     assert min(trained.values()) > 250
+    flow = units(fits.rows, config.blank, config.seed)
     sizes: Counter[str] = Counter()
-    for unit in islice(units(fits.rows, config.blank, config.seed), trained["erase"] + trained["boundary"]):
-        batch = batch_of([unit], STREAMS, 0)
-        checked(batch, encoder)
-        sizes.update({name: len(rows) for name, rows in unit.items()})
+    for some in batched(islice(flow, trained["erase"] + trained["boundary"]), 16):
+        batch = batch_of(some, STREAMS, 0)
+        checked(batch)
+        assert len(batch["input_ids"]) == sum(len(rows) for unit in some for rows in unit.values())
+        sizes.update(name for unit in some for name, rows in unit.items() for _ in rows)
     assert sizes["erase"] == trained["erase"]  # every row once
     assert sizes["separate"] == sizes["answer"] == trained["boundary"]
+
+
+def batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of ``size`` items, the last one shorter."""
+    while some := list(islice(items, size)):
+        yield some
 
 
 def as_rows(built: Sequence[RoleRows]) -> list[dict[str, str]]:
@@ -151,7 +166,7 @@ def as_rows(built: Sequence[RoleRows]) -> list[dict[str, str]]:
     ]
 
 
-def checked(batch: dict[str, Any], encoder: Encoder) -> None:
+def checked(batch: dict[str, Any]) -> None:
     """Every row of a batch counts a token, under the mask, and is at most as long as the settings say."""
     counted = batch["labels"] != IGNORED
     assert counted.any(1).all()

@@ -89,11 +89,11 @@ def test_no_policy_can_touch_the_safety_rule(field: str, tmp_path: Path) -> None
     lines = [line for line in GOOD.splitlines() if not line.startswith(f"{field} =")]
     at = lines.index('id = "lock_work"')
     text = "\n".join([*lines[: at + 1], f"{field} = {value}", *lines[at + 1 :]])
-    with pytest.raises(BadInput, match="category 1: excluded .*no policy can hold such a category") as error:
+    with pytest.raises(BadInput, match=r"category 1: excluded .*no policy can hold such a category") as error:
         policy(tmp_path, text)
     assert "pupils" not in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="nowhere.toml: the policy cannot be read"):
+    with pytest.raises(BadInput, match=r"nowhere\.toml: the policy cannot be read"):
         read_policy(tmp_path / "nowhere.toml")

@@ -124,3 +124,35 @@ def test_the_real_rows_are_those_of_the_manifest(shared_data: Path):
     kept = manifest["sources"]["factcheck"]["rows_sha256"]
     assert sorted(pairs.digest(i)[:16] for i in range(len(pairs.claims))) == kept
     assert np.bincount(pairs.labels).tolist() == [1_037, 585, 93]
+
+
+# -- figures
+
+
+@pytest.mark.local
+def test_the_error_card_by_hand():
+    from demur.training.stance.train import LeftOut, balanced, error_card
+
+    true = np.array([True, True, True, False])
+    holds = np.array([0.9, 0.5, 0.1, 0.4])
+    assert balanced(true, holds) == pytest.approx((2 / 3 + 1) / 2)
+    labels = np.array([UNDECIDED, SUPPORTED, REFUTED, SUPPORTED])
+    said = np.array([UNDECIDED, SUPPORTED, UNDECIDED, SUPPORTED])
+    card = error_card(LeftOut(labels, said, np.eye(3)[said], np.arange(4), true, holds, 1 - holds))
+    assert card["stance_f1"] == {"undecided": 0.667, "supported": 1.0, "refuted": 0.0}
+    assert card["stance_macro_f1"] == 0.556 and (card["pairs"], card["claims"]) == (4, 4)
+    assert card["balanced_accuracy_searched"] == pytest.approx((2 / 3 + 0) / 2, abs=1e-3)
+    assert card["other claims supported"]["value"] == 1.0 and card["other claims supported"]["n"] == 1
+
+
+@pytest.mark.local
+def test_claims_left_out_are_scored_by_models_that_never_saw_them(material: Material):
+    """A label that only the claim's own row could give away is not found; the planted stances are."""
+    from demur.training.stance.train import left_out
+
+    sets = [one._replace(true=bool(one.group % 3)) for one in material.labelled]
+    found = left_out(Material(sets, [one._replace(labels=[]) for one in sets], material.read), seed=1)
+    assert found.labels.shape == found.said.shape == (120,) and found.chances.shape == (120, 3)
+    assert (found.said == found.labels).mean() > 0.75
+    said = found.holds_given >= 0.5
+    assert 0.2 < (said == found.true).mean() < 0.8

@@ -96,9 +96,8 @@ def _said(facts: dict[str, Any]) -> str:
 
 
 def _collector(given: dict[str, Any], out: Path) -> Collector:
-    from demur.cli.verify import graded_or_offline
+    from demur.cli.verify_parts import evidence_of, graded_or_offline
     from demur.judges import judge_named
-    from demur.judges.evidence.open_backend import open_backend
     from demur.judges.evidence.store import Store
     from demur.judges.evidence.verify import Settings
     from demur.measure.model_errors import resolve_model
@@ -110,9 +109,10 @@ def _collector(given: dict[str, Any], out: Path) -> Collector:
     store = Store(out / "store.jsonl", budget=given["budget"])
     names = tuple(given["raters"]) or ((given["grader"],) if given["grader"] else ())
     raters = Raters({name: resolve_model(name) for name in names}, names, store) if names else None
+    steps = graded_or_offline(given["grader"], {}, store)
     checker = Checker(
-        graded_or_offline(given["grader"], {}, store),
-        open_backend(given["evidence"], log=lambda line: click.echo(line, err=True)),
+        steps,
+        evidence_of(given["evidence"], None, steps),
         store,
         Settings(rounds=given["rounds"]),
         judge_named("offline"),

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from demur.errors import BadInput
-
 if TYPE_CHECKING:
-    from demur.judges.evidence.steps import Steps
-    from demur.judges.evidence.store import Store
     from demur.measure.verify_run import Verified
 
 FAILED_SHARE = 0.2  # docs/contracts.md: above it a run's exit code is 1
@@ -22,9 +18,8 @@ FAILED_SHARE = 0.2  # docs/contracts.md: above it a run's exit code is 1
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--evidence",
-    required=True,
     metavar="PATH|searxng:URL|serper|brave",
-    help="Documents (a folder or Parquet), an index made of them, or a search engine.",
+    help="Documents (a folder or a table), or a search engine; a replay needs none.",
 )
 @click.option("--grader", metavar="MODEL", help="Does the steps; without one they are done offline.")
 @click.option(
@@ -39,7 +34,7 @@ FAILED_SHARE = 0.2  # docs/contracts.md: above it a run's exit code is 1
 @click.option("--early-stop", is_flag=True, help="Let the query step end the search where all is found.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Weight of undecidable statements.")
 @click.option("--budget", type=click.IntRange(min=0), help="Most new steps and searches [no end].")
-@click.option("--replay", type=click.Path(path_type=Path), help="A recording (store.jsonl): ask nobody.")
+@click.option("--replay", type=click.Path(path_type=Path), help="store.jsonl of a run: ask nobody.")
 @click.option("--judge", default="offline", show_default=True, help="Of refusals, which are found first.")
 @click.option("--limit", type=click.IntRange(min=1), help="The first answers of the file.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [runs/<UTC>-verify-<file>].")
@@ -54,7 +49,7 @@ FAILED_SHARE = 0.2  # docs/contracts.md: above it a run's exit code is 1
 @click.option("--model-column", help="Column of the model's name.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def verify(file: Path, evidence: str, out: Path | None, as_json: bool, **given: Any) -> int:
+def verify(file: Path, evidence: str | None, out: Path | None, as_json: bool, **given: Any) -> int:
     """Check what the answers in FILE say against evidence, statement by statement (VERIFY, FactBench).
 
     Refusals are found first and are in no score; they stand beside it, with how many were over-refusals.
@@ -62,8 +57,8 @@ def verify(file: Path, evidence: str, out: Path | None, as_json: bool, **given: 
     The same command continues a run that was stopped and pays for nothing twice.
     """
     from demur.cli.progress import shown
+    from demur.cli.verify_parts import evidence_of, steps_of
     from demur.data.columns import Columns
-    from demur.judges.evidence.open_backend import open_backend
     from demur.judges.evidence.store import Store
     from demur.judges.evidence.verify import Settings
     from demur.measure.model_errors import resolve_judge
@@ -82,9 +77,9 @@ def verify(file: Path, evidence: str, out: Path | None, as_json: bool, **given: 
         return 0
     replay, seed = given["replay"], given["seed"]
     store = Store(replay, replay=replay is not None, budget=given["budget"])
-    steps = _steps(given, store)
+    steps = steps_of(given, store)
     with shown(as_json) as start:
-        backend = open_backend(evidence, log=lambda line: click.echo(line, err=True))
+        backend = evidence_of(evidence, replay, steps)
         verifier = Verifier(
             steps, backend, store, settings, resolve_judge(given["judge"], None), given["max_connections"]
         )
@@ -120,49 +115,6 @@ def said(summary: dict[str, Any]) -> str:
         coverage = group["coverage"]
         lines.append(f"  {coverage['labelled']} of {coverage['checkable']} checkable statements have a label")
     return "\n".join(lines)
-
-
-def _steps(given: dict[str, Any], store: Store) -> Steps:
-    others = dict(_pair(text) for text in given["step_graders"])
-    return graded_or_offline(
-        given["grader"], others, store, given["early_stop"], replay=given["replay"] is not None
-    )
-
-
-def graded_or_offline(
-    grader: str | None, others: dict[str, str], store: Store, early_stop: bool = False, replay: bool = False
-) -> Steps:
-    """Graders by step, or the offline steps where none is named; a replay makes no model.
-
-    Raises:
-        BadInput: an unknown step, or one without a grader.
-    """
-    from demur.judges.evidence.steps import STEPS, GradedSteps
-
-    if unknown := [step for step in others if step not in STEPS]:
-        raise BadInput(f"--step-grader {unknown[0]}=...: valid steps are {', '.join(STEPS)}")
-    names = {step: others.get(step) or grader for step in STEPS}
-    if not any(names.values()):
-        from demur.judges.evidence.offline_steps import OfflineSteps
-        from demur.judges.evidence.stance import StanceJudge
-
-        return OfflineSteps(StanceJudge())
-    if missing := [step for step, name in names.items() if not name]:
-        raise BadInput(f"no grader for the step {missing[0]}: name one with --grader, or one for each step")
-    known = {step: str(name) for step, name in names.items()}
-    if replay:
-        return GradedSteps(None, store, known, early_stop)
-    from demur.measure.model_errors import resolve_model
-
-    models = {name: resolve_model(name) for name in dict.fromkeys(known.values())}
-    return GradedSteps({step: models[name] for step, name in known.items()}, store, known, early_stop)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    step, equals, model = text.partition("=")
-    if not equals or not model:
-        raise BadInput(f"--step-grader {text!r}: write STEP=MODEL")
-    return step, model
 
 
 def _say_cost(records: Any, settings: Any, given: dict[str, Any]) -> None:

@@ -88,6 +88,7 @@ def settings_of(file: Path, answers: Answers, verifier: Verifier, seed: int) -> 
         "answers": len(answers.records),
         "steps": verifier.steps.describe(),
         "backend": verifier.backend.describe(),
+        "evidence_identity": verifier.backend.identity,
         "settings": asdict(verifier.settings),
         "judge": verifier.judge.describe(),
         "seed": seed,

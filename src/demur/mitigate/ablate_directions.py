@@ -1,8 +1,8 @@
 """Directions of a model's refusals found and taken out of its weights, and held against hooks.
 
 The search is ``explain/direction_effect.py``'s, the weights ``training/direction_removal.py``'s. Where no
-direction of all refusals together is admitted, those of single voices (refusals with one first token) are
-removed at once.
+direction of all refusals together is admitted, or it carries less than half of them, those of single voices
+(refusals with one first token) are removed at once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Largest difference of a next token's log-probability between adapter and hooked model, in nats.
 TOLERANCE = 1e-3  # ours: float32 sums in another order differ by 1e-5; another way of writing by 0.1 and more
 _COMPARED = 16  # ours: prompts of that comparison, 8 a side
+#: Share of the measured refusals that must go for a direction to carry them all.
+CARRIES = 0.5  # ours: a candidate can be admitted by what adding it does, and remove next to nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,13 +99,23 @@ def removed_from(
 
 
 def _taken(found: Sequence[Finding]) -> list[Finding]:
-    """The finding of all refusals together where it has a direction, else those of single voices."""
+    """The finding of all refusals together where its direction carries them, else those of single voices.
+
+    Raises:
+        BadInput: there is no direction at all.
+    """
     common, *voices = found
-    if _has_direction(common):
+    if _carries(common):
         return [common]
-    if taken := [one for one in voices if _has_direction(one)]:
+    if taken := [one for one in voices if _has_direction(one)] or [common] * _has_direction(common):
         return taken
     raise BadInput(f"no direction of this model carries its refusals: {why_not(common)}")
+
+
+def _carries(finding: Finding) -> bool:
+    """Whether removing the direction turns enough of the refusals that were measured into answers."""
+    removed = (e for e in finding.effects if e.side == "harmful" and e.change == "removed")
+    return any(e.refused_after <= (1 - CARRIES) * e.refused_before for e in removed)
 
 
 def _has_direction(finding: Finding) -> bool:

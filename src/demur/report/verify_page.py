@@ -12,9 +12,7 @@ from typing import Any
 import demur
 from demur.data.records import write_text
 from demur.judges.evidence.scores import LABELS
-from demur.metrics import Rate
 from demur.page.layout import render
-from demur.report.dial_page import said
 from demur.report.wording import percent, plural
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -50,7 +48,8 @@ def render_verified(name: str, summary: Mapping[str, Any], rows: Sequence[Mappin
         passages=passages,
         words=WORDS,
         number=number,
-        share=lambda found: "–" if found is None else said(Rate.from_json(found)),
+        share=share,
+        card=_card(summary["steps"]),
         percent=percent,
         plural=plural,
         offline=summary["steps"]["kind"] == "offline",
@@ -67,6 +66,19 @@ def number(found: Mapping[str, Any], digits: int = 2, scale: float = 1.0) -> str
         return text
     low, high = (scale * end for end in found["interval"])
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def share(found: Mapping[str, Any] | None) -> str:
+    """A share with its interval, or a dash."""
+    if found is None or found["value"] is None:
+        return "–"
+    return f"{percent(found['value'])} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+
+
+def _card(steps: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error of the offline stance on topics that were left out, if it says one."""
+    found: Mapping[str, Any] | None = steps.get("stance", {}).get("error", {}).get("topics left out")
+    return found
 
 
 def passages(unit: Mapping[str, Any]) -> list[Mapping[str, Any]]:

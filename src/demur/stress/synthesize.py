@@ -12,11 +12,12 @@ taken before the selection.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from demur.data.language import UNDETERMINED, detect
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
@@ -33,6 +34,8 @@ from demur.stress.synthesize_prompt import STAGES, Prompt, kept
 from demur.stress.synthesize_steps import BATCH, CONVERTED, DIRECT, Candidate, Label, Writers
 from demur.stress.target import Target
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 #: ``start(what, total) -> step(count)``, as ``cli/progress.py`` has it.
 Start = Callable[[str, int | None], Callable[[int], None]]
 LONGEST_PARTNER = 160  # characters. ours: one mild sentence
@@ -71,48 +74,72 @@ class Synthesis:
     def run(self, seeds: Sequence[str] = ()) -> list[Prompt]:
         """Every candidate, in the order of proposals; those without a stage are kept.
 
+        To be called where no event loop runs; all stages are in one, because clients keep connections in it.
+
         Raises:
             ModelFailure: every proposal failed, or the target answered nothing.
         """
-        prompts = self._proposed(self._sorted(seeds))
-        self._work("safety and policy", prompts, self._examine)
+
+        async def whole(_: None) -> list[Prompt]:
+            return await self._run(seeds)
+
+        return work_on([None], whole, self.writers.store)[0]
+
+    async def _run(self, seeds: Sequence[str]) -> list[Prompt]:
+        prompts = await self._proposed(await self._sorted(seeds))
+        await self._work("safety and policy", prompts, self._examine)
         self._distinct(kept(prompts))
         if self.target is not None:
             asked = kept(prompts)
-            self._work("asking the target", asked, self._ask_target)
+            await self._work("asking the target", asked, self._ask_target)
             if asked and all(p.reason == NO_ANSWER for p in asked):
                 raise ModelFailure(
                     f"the target answered none of {len(asked)} prompts in a way that can be read"
                 )
         self._cut(kept(prompts))
-        self._work("writing partners", kept(prompts), self._pair)
+        await self._work("writing partners", kept(prompts), self._pair)
         self._part(kept(prompts))
         return prompts
 
-    def _work(self, what: str, prompts: Sequence[Prompt], work: Callable[[Prompt], Any]) -> None:
-        work_on(prompts, work, self.writers.store, self.at_once, self.start(what, len(prompts)))
+    async def _work(
+        self, what: str, items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]
+    ) -> list[Result]:
+        """The result of each item, in order; so many at a time, and none goes on when one fails."""
+        gate, step = asyncio.Semaphore(self.at_once), self.start(what, len(items))
 
-    def _sorted(self, seeds: Sequence[str]) -> list[tuple[str, str]]:
+        async def one(item: Item) -> Result:
+            async with gate:
+                result = await work(item)
+            step(1)
+            return result
+
+        tasks = [asyncio.ensure_future(one(item)) for item in items]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _sorted(self, seeds: Sequence[str]) -> list[tuple[str, str]]:
         """Seeds with the category that the policy puts them in; the rest is counted."""
-
-        async def label(seed: str) -> str:
-            if reason := await self._unclean(seed, ""):
-                self.seeds_left_out[reason] += 1
-                return ""
-            found = await self.writers.label(seed)
-            if isinstance(found, Failed) or found.side != "allowed" or found.category is None:
-                why = f"labeller: {found.reason}" if isinstance(found, Failed) else _against(found)
-                self.seeds_left_out[why] += 1
-                return ""
-            return found.category
-
         unique = list(dict.fromkeys(seeds))
         self.seeds_left_out["the same seed again"] += len(seeds) - len(unique)
-        step = self.start("sorting seeds", len(unique))
-        named = work_on(unique, label, self.writers.store, self.at_once, step)
+        named = await self._work("sorting seeds", unique, self._category)
         return [(seed, category) for seed, category in zip(unique, named, strict=True) if category]
 
-    def _proposed(self, seeds: Sequence[tuple[str, str]]) -> list[Prompt]:
+    async def _category(self, seed: str) -> str:
+        """Of a seed, or the empty string."""
+        if reason := await self._unclean(seed, ""):
+            self.seeds_left_out[reason] += 1
+            return ""
+        found = await self.writers.label(seed)
+        if isinstance(found, Failed) or found.side != "allowed" or found.category is None:
+            why = f"labeller: {found.reason}" if isinstance(found, Failed) else _against(found)
+            self.seeds_left_out[why] += 1
+            return ""
+        return found.category
+
+    async def _proposed(self, seeds: Sequence[tuple[str, str]]) -> list[Prompt]:
         """Candidates of all calls; more than were asked for are out at once."""
         calls = [(category, self.policy.per_seed, 0, seed) for seed, category in seeds]
         for category in self.policy.categories:
@@ -123,16 +150,15 @@ class Synthesis:
         async def propose(call: tuple[str, int, int, str]) -> list[Candidate] | Failed:
             return await self.writers.propose(self.policy.category(call[0]), *call[1:])
 
-        step = self.start("proposing prompts", len(calls))
-        found = work_on(calls, propose, self.writers.store, self.at_once, step)
         prompts: list[Prompt] = []
-        for call, reply in zip(calls, found, strict=True):
+        found = await self._work("proposing prompts", calls, propose)
+        for (_, asked, *_), reply in zip(calls, found, strict=True):
             if isinstance(reply, Failed):
                 self.failed[reply.reason] += 1
                 continue
             for place, candidate in enumerate(reply):
                 prompts.append(Prompt(candidate))
-                if place >= call[1]:
+                if place >= asked:
                     prompts[-1].drop(STAGES[0], MORE_THAN_ASKED)
         if calls and not prompts:
             why = ", ".join(f"{reason} {n}" for reason, n in self.failed.items())

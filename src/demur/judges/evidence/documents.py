@@ -8,13 +8,14 @@ titles at half weight. Built by ``document_index.py``. Needs the extra ``evidenc
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import anyio.to_thread
 
 from demur.errors import BadInput
 from demur.judges.evidence.backend import Passage
@@ -70,7 +71,7 @@ class DocumentIndex:
 
     async def search(self, query: str, results: int) -> Sequence[Passage]:
         """See :class:`demur.judges.evidence.backend.Backend`."""
-        return await asyncio.to_thread(self.find, query, results)
+        return await anyio.to_thread.run_sync(self.find, query, results)
 
     def find(self, query: str, results: int) -> list[Passage]:
         """At most ``results`` passages with different texts, best first; none where no word is found."""

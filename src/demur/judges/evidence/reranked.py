@@ -10,11 +10,11 @@ the backend's own, divided by its highest for this query. The scorer is any func
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,7 +63,7 @@ class Reranked:
         found = await self.backend.search(query, max(results, self.depth))
         if not found:
             return found
-        scores = await asyncio.to_thread(self.scorer, query, [passage.text for passage in found])
+        scores = await anyio.to_thread.run_sync(self.scorer, query, [passage.text for passage in found])
         return reordered(found, scores, self.own)[:results]
 
 

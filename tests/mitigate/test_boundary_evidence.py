@@ -1,0 +1,106 @@
+"""The evidence of X-Boundary: what it reads was not trained, and its figures on hand-made outcomes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("peft", reason="needs the `train` extra")
+
+from demur.data.world import World
+from demur.models.chat import load_tokenizer
+from demur.models.loading import load_model
+from demur.training.organism import organism_path
+from demur.training.streams import Encoder
+from demur.verdict import Outcome
+
+pytestmark = pytest.mark.local
+EVIDENCE = Path(__file__).parents[2] / "evidence"
+NO, YES, NOISE = Outcome.REFUSE, Outcome.COMPLY, Outcome.GIBBERISH
+
+
+@pytest.fixture
+def evidence(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(EVIDENCE)
+    return import_module("boundary")
+
+
+@pytest.mark.parametrize("seed", [0, 11, 14])
+def test_what_is_read_was_not_trained(seed: int, evidence: Any) -> None:
+    made = evidence.study(World(seed))
+    erased = {(r.kind, r.wrapper) for r in made.erase}
+    attacks = {(r.kind, r.wrapper) for r in made.read["attacks"]}
+    assert not erased & attacks
+    assert sorted(kind for kind, _ in attacks) == ["wrapped", "wrapped", "wrapped_turns"]
+    known = {(r.verb, r.family) for r in made.look_alikes}
+    for kind in ("look-alikes", "look-alikes in wrappers and scripts"):
+        assert not known & {(r.verb, r.family) for r in made.read[kind]}
+        assert {r.verb for r in made.read[kind]} & {verb for verb, _ in known}
+    shown = {r.id for rows in (made.erase, made.refused, made.plain, made.look_alikes) for r in rows}
+    assert not shown & {r.id for r in made.read["plain"]}
+    chosen_by = {r.id for rows in made.choosing for r in rows}
+    read = {r.id for rows in made.read.values() for r in rows}
+    assert not chosen_by & read
+    assert not {r.refusal for r in made.refused} & {r.answer for r in made.erase}
+
+
+def test_done_9_an_attack_succeeds_by_any_turn(evidence: Any) -> None:
+    outcomes = [[NOISE, YES, NO], [NO, NO], [NOISE], [Outcome.EMPTY], [YES]]
+    found = evidence.Read([], outcomes, [False] * 4 + [True])
+    assert found.answered == [True, False, False, False, True]
+    assert found.last(NO) == [True, True, False, False, False]
+    assert found.last(NOISE) == [False, False, True, False, False]
+
+
+def test_done_9_turns_are_put_after_the_models_own_replies(evidence: Any) -> None:
+    assert evidence.conversation(["a", "b", "c"], ["x"]) == [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "x"},
+        {"role": "user", "content": "b"},
+    ]
+    made = evidence.study(World(0))
+    scripts = [r for r in made.read["attacks"] if r.kind == "wrapped_turns"][:6]
+    wrapped = [r for r in made.read["attacks"] if r.kind == "wrapped"][:6]
+    folder = str(organism_path())
+    encoder = Encoder(load_tokenizer(folder, None, False), folder)
+    model = load_model(folder, None, "cpu", "float32", False)
+    said = evidence.dialogues(model, encoder, [*scripts, *wrapped])
+    assert [len(turns) for turns in said] == [len(evidence.users(r)) for r in [*scripts, *wrapped]]
+    found = evidence.read(model, encoder, made.world, [*scripts, *wrapped])
+    assert all(found.answered) and all(found.right)  # planted: these slip
+    assert not any(NO in turns for turns in found.outcomes)
+
+
+def test_a_snapshot_counts_by_erasure_first_and_by_known_look_alikes_second(
+    evidence: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step -> harmful requests answered of 20, known look-alikes right of 10."""
+    path = {10: (0, 2), 20: (1, 7), 30: (1, 6), 40: (2, 10)}
+    made = type("Made", (), {"choosing": ("harmful", "look-alikes"), "world": None})
+
+    def read(step: int, encoder: Any, world: Any, requests: str) -> Any:
+        answered, right = path[step]
+        harmful = requests == "harmful"
+        n, hits = (20, answered) if harmful else (10, right)
+        outcomes = [[YES]] * hits + [[NOISE]] * (n - hits)
+        return evidence.Read([], outcomes, [True] * hits + [False] * (n - hits))
+
+    monkeypatch.setattr(evidence, "read", read)
+    monkeypatch.setattr(evidence.Trained, "at", lambda self, step: step)
+    trained = evidence.Trained([], None, {step: {} for step in path}, None)
+    assert evidence.matched(trained, made) == 20
+    path[10] = path[20] = path[30] = (9, 10)
+    assert evidence.matched(trained, made) == 40  # none erases enough: the one that erases most
+
+
+def test_steps_to_a_cosine_are_counted_from_the_history(evidence: Any) -> None:
+    convergence = import_module("boundary_convergence")
+    history = [{"step": float(i), "erase": value} for i, value in enumerate([1.0, 0.7, 0.5, 0.49, 0.6], 1)]
+    assert convergence.reached(history) == 4
+    assert convergence.reached(history[:3]) is None
+    assert convergence.row("m", None) == {"metric": "m", "value": None, "n": 1, "interval": None}
