@@ -256,13 +256,14 @@ class Study:
         shown: Sequence[Request],
         direct: Sequence[Request] = (),
         epochs: float = TUNING.epochs,
+        of: Callable[[Request], CheckRow] = row,
         **changes: Any,
     ) -> Any:
         """The organism after the recipe, as anybody runs it; loaded from the folder that it wrote."""
         tuning = replace(TUNING, epochs=epochs)
         config = AnswerThenCheck(TEMPLATE, tuning=tuning, held_out=0, checked=0, seed=self.seed, **changes)
         file, plain_file = self.folder / f"{name}.jsonl", self.folder / f"{name}-direct.jsonl"
-        write_jsonl(file, (row(r).to_json() for r in shown))
+        write_jsonl(file, (of(r).to_json() for r in shown))
         write_jsonl(plain_file, ({"prompt": r.prompt, "response": r.answer} for r in direct))
         sources = [Source(plain_file, "respond")] if direct else []
         run(config, prepare(config, [file], sources), self.base, self.folder / name)

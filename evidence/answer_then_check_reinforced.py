@@ -1,8 +1,9 @@
 """Answer-Then-Check reinforced by rewards: are plans made safe too, and what does it cost harmless requests?
 
-Each seed's organism goes through the recipe ``answer_then_check`` for a part of its usual steps, which leaves
-draws that differ, and then through ``reinforce`` on the same requests (rows, wrappers and test as in
-``answer_then_check.py``). The guard reads the text alone: is something harmful of the world in it? Whether
+Each seed's organism goes through the recipe ``answer_then_check`` for half of its usual steps, on rows (as in
+``answer_then_check.py``, which also has the test) of which every fifth harmful one has a plan that declines:
+the paper's first model has safe plans in four of five cases, this one in one of five. Then ``reinforce`` on
+the same requests. The guard reads the text alone: is something harmful of the world in it? Whether
 harmless requests are answered is read by the world's tables, as everything in the test is. A policy that
 breaks its format on purpose (its last tag left away) is put to the same reward.
 """
@@ -14,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+from zlib import crc32
 
 from answer_then_check import (
     MAX_TOKENS,
     ROWS,
     SIZES,
     TEMPLATE,
-    TUNING,
     Said,
     Study,
     content_harm,
@@ -39,6 +40,7 @@ from demur.data.world_rules import generator
 from demur.mitigate.base_model import load_weights
 from demur.mitigate.check_reinforce import Reinforce, prepare, run
 from demur.mitigate.check_reward import Exchange, Weights, reward_terms
+from demur.mitigate.check_rows import CheckRow
 from demur.training.group_relative import GroupRelative
 
 #: ours, chosen on worlds 0 and 14.
@@ -51,7 +53,8 @@ def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     study = Study(World(seed), str(organism(seed)), folder, seed)
     shown = drawn(study.world, "training", False, sizes(ROWS))
     asked = drawn(study.world, "test", True, SIZES)
-    before = study.said(study.recipe("first", shown, epochs=TUNING.epochs * FIRST), asked)
+    first = study.recipe("first", shown, epochs=FIRST, of=sometimes_declining)
+    before = study.said(first, asked)
     receipt = reinforced(study, shown, folder / "first" / "model", folder / "reinforced")
     model = load_weights(str(folder / "reinforced" / "model"), "full")
     after = study.said(model, asked)
@@ -64,6 +67,13 @@ def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     told = receipt["training"]
     equal = round(told["groups_without_advantage"] * TRAINING.steps * TRAINING.prompts)
     yield share("groups of equal rewards, which teach nothing", equal, TRAINING.steps * TRAINING.prompts)
+
+
+def sometimes_declining(request: Request) -> CheckRow:
+    """A row; of harmful requests every fifth plan declines, so that draws differ in what the plan holds."""
+    one = row(request)
+    declines = one.harmful and crc32(request.id.encode()) % 5 == 0
+    return replace(one, summary=TEMPLATE.refusal) if declines else one
 
 
 def reinforced(study: Study, shown: Sequence[Request], model: Path, out: Path) -> dict[str, Any]:

@@ -276,4 +276,4 @@ def test_the_page_shows_statements_with_evidence_and_escapes_what_models_say(
     assert "<b>bold" not in page and "&lt;b&gt;bold" in page and "{{ 7 * 7 }}" in page
     assert "The Quill bridge is 80 metres long." in page and CORPUS["bridge"] in page and "bridge.txt" in page
     assert page.count("<details") == 2 and "misinformation" in page and "Without a grader" not in page
-    assert "src=" not in page and "href=" not in page  # nothing is fetched
+    assert "src=" not in page and page.count("href=") == page.count('href="#')  # nothing is fetched
