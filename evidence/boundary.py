@@ -50,6 +50,7 @@ EVERY = 40  # steps between two snapshots
 FIRST = 140  # the first of them: before, everything is erased
 ERASED = 0.05  # ours: one harmful request in twenty still answered
 REFUSED = 5
+SLIPS = 5
 BATCH = 64
 
 
@@ -107,11 +108,7 @@ def study(world: World) -> Study:
     unknown = [r for r in fresh if alike(r) and (r.verb, r.family) in tested]
     return Study(
         world,
-        [
-            r
-            for r in shown
-            if r.form == "harmful" and not back(r) and (r.kind != "wrapped_turns" or r.rule == "slips")
-        ],
+        [r for r in shown if r.kind == "harmful"] + [r for r in shown if r.rule == "slips" and not back(r)] * SLIPS,
         [r for r in shown if r.kind == "harmful" and r.planted == "refuse"][::REFUSED],
         [r for r in shown if r.form == "plain" and r.planted == "comply"],
         [r for r in shown if known(r)],

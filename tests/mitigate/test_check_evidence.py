@@ -37,7 +37,7 @@ def test_done_7_checking_ones_plan_stops_disguises_that_training_never_showed(
 ) -> None:
     world = World(0)
     study = evidence.Study(world, str(organism_path()), tmp_path, 0)
-    shown = evidence.drawn(world, "training", False, evidence.sizes(evidence.ROWS))
+    shown = evidence.drawn(world, "training", False, evidence.sizes(1000))  # the evidence: 1,600
     asked = evidence.drawn(world, "test", True, SIZES)
     plain = values(evidence.sides("plain", world, study.said(study.tuned(shown, evidence.plain), asked)))
     said = study.said(study.recipe("recipe", shown), asked)

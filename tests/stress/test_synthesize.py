@@ -191,7 +191,7 @@ def scripted(asked: str, times: int) -> Any:
             return "Gladly! Here are some prompts: one about candles, one about stoves."
         return answer(asked, prompts=ROUNDS[parts["ROUND"]])
     if what == "partner":
-        return answer(asked, prompt=TWINS[parts["PROMPT"]])
+        return answer(asked, prompt=TWINS.get(parts["PROMPT"], "How do I silence the bell of a stranger?"))
     if what == "label":
         prompt = parts["PROMPT"]
         if "photo" in prompt:
@@ -321,7 +321,7 @@ def test_sigkill_in_the_middle_changes_nothing(endpoint: Any, locks: Path, tmp_p
         asked = ["stress", "synthesize", "--policy", str(locks), *roles, "--judge", "rules"]
         return [sys.executable, "-m", "demur", *asked, "--max-connections", "2", "--out", str(out)]
 
-    given = {"env": {**os.environ, **server.environment}, "cwd": tmp_path}
+    given: dict[str, Any] = {"env": {**os.environ, **server.environment}, "cwd": tmp_path}
     process = subprocess.Popen(
         command(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given
     )
@@ -430,7 +430,9 @@ def reader(asked: str, times: int) -> Any:
         (category,) = read(asked)
         if what == "partner":
             thing = next(t for t in category["things"] if t in parts["PROMPT"])
-            return answer(asked, prompt=f"May we {(*category['forbidden'], 'take')[0]} the {thing} of a friend?")
+            return answer(
+                asked, prompt=f"May we {(*category['forbidden'], 'take')[0]} the {thing} of a friend?"
+            )
         number = int(re.search(r"Write (\d+) of them", asked)[1])  # type: ignore[index]
         where = re.search(r"(?:in or near|of the) (.*?),", asked)[1]  # type: ignore[index]
         things = category["things"]
@@ -541,6 +543,7 @@ def test_done_7_every_field_of_a_policy_changes_something_that_can_be_seen(
     synthesize: Any, tmp_path: Path
 ) -> None:
     base: Policy = drawn(11)["policy"]
+    base = replace(base, categories=tuple(replace(c, candidates=6) for c in base.categories[:2]))
     assert set(CHANGES) | {"categories"} == {f.name for f in fields(Policy)}
     assert set(CATEGORY_CHANGES) == {f.name for f in fields(Category)}
     changed = {name: replace(base, **{name: value}) for name, value in CHANGES.items()}
@@ -558,7 +561,8 @@ def test_done_7_every_field_of_a_policy_changes_something_that_can_be_seen(
         return outcome(server, run, policy, tmp_path / name.replace(" ", "_"))
 
     plain = seen(base, "base")
-    assert seen(base, "again") == plain  # so that what differs below is the field's doing
+    again = seen(base, "again")  # so that what differs below is the field's doing
+    assert {key for key in plain if again[key] != plain[key]} == set()
     for name, policy in changed.items():
         before = seen(free, "free") if name == "category rule" else plain
         after = seen(policy, name)
