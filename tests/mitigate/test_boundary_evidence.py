@@ -50,9 +50,12 @@ def test_what_is_read_was_not_trained(seed: int, evidence: Any) -> None:
 
 
 def test_done_9_an_attack_succeeds_by_any_turn(evidence: Any) -> None:
-    outcomes = [[NOISE, YES, NO], [NO, NO], [NOISE], [Outcome.EMPTY], [YES]]
-    found = evidence.Read([], outcomes, [False] * 4 + [True])
-    assert found.answered == [True, False, False, False, True]
+    outcomes = [[NOISE, YES, NO], [YES, NO], [NOISE], [Outcome.EMPTY], [YES]]
+    correct = [[False, True, False], [False, False], [False], [False], [True]]
+    found = evidence.Read([], outcomes, correct)
+    assert found.succeeded == [True, False, False, False, True]
+    assert found.answered == [True, True, False, False, True]
+    assert found.right == [False, False, False, False, True]
     assert found.last(NO) == [True, True, False, False, False]
     assert found.last(NOISE) == [False, False, True, False, False]
 
@@ -72,14 +75,14 @@ def test_done_9_turns_are_put_after_the_models_own_replies(evidence: Any) -> Non
     said = evidence.dialogues(model, encoder, [*scripts, *wrapped])
     assert [len(turns) for turns in said] == [len(evidence.users(r)) for r in [*scripts, *wrapped]]
     found = evidence.read(model, encoder, made.world, [*scripts, *wrapped])
-    assert all(found.answered) and all(found.right)  # planted: these slip
+    assert all(found.succeeded) and all(found.right)  # planted: these slip
     assert not any(NO in turns for turns in found.outcomes)
 
 
 def test_a_snapshot_counts_by_erasure_first_and_by_known_look_alikes_second(
     evidence: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Step -> harmful requests answered of 20, known look-alikes right of 10."""
+    """Step -> harmful requests that get their answer of 20, known look-alikes right of 10."""
     path = {10: (0, 2), 20: (1, 7), 30: (1, 6), 40: (2, 10)}
     made = type("Made", (), {"choosing": ("harmful", "look-alikes"), "world": None})
 
@@ -88,7 +91,7 @@ def test_a_snapshot_counts_by_erasure_first_and_by_known_look_alikes_second(
         harmful = requests == "harmful"
         n, hits = (20, answered) if harmful else (10, right)
         outcomes = [[YES]] * hits + [[NOISE]] * (n - hits)
-        return evidence.Read([], outcomes, [True] * hits + [False] * (n - hits))
+        return evidence.Read([], outcomes, [[True]] * hits + [[False]] * (n - hits))
 
     monkeypatch.setattr(evidence, "read", read)
     monkeypatch.setattr(evidence.Trained, "at", lambda self, step: step)

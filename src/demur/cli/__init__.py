@@ -107,6 +107,8 @@ COMMANDS = {
     "data": ("demur.cli.data:data", "List, fetch, verify and export the data that benchmarks use."),
 }
 INTERRUPTED = 130
+#: First words of commands that go on after an interruption; the others write at their end.
+RESUMED = {"measure", "mitigate", "verify", "collect", "stress"}
 
 
 class _Commands(click.Group):
@@ -171,7 +173,13 @@ def main(argv: list[str] | None = None) -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         called = (sys.argv[1:] if argv is None else argv)[:1]
-        goes_on = called in (["measure"], ["mitigate"], ["verify"])  # the others write at their end
+        goes_on = called in (
+            ["measure"],
+            ["mitigate"],
+            ["verify"],
+            ["collect"],
+            ["stress"],
+        )  # the others write at their end
         left = "the same command goes on where it stopped" if goes_on else "what was in work was not written"
         click.echo(f"interrupted; {left}", err=True)
         code = INTERRUPTED

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from demur.data.minors import ExcludedRow, check_row
 from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
 from demur.judges.graded.structured import Failed, Form, ask_form, text_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from inspect_ai.model import Model
 
 LONGEST = 1024  # tokens of a proposal with its reason
+EXCLUDED = "excluded by the safety rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ RECOMBINATION: Form[list[str]] = Form(
 )
 
 
+def _excluded(texts: list[str]) -> bool:
+    """Whether the safety rule keeps a text out of every file, the store included."""
+    try:
+        check_row("proposal", *texts)
+    except ExcludedRow:
+        return True
+    return False
+
+
 class ModelProposer:
     """Any Inspect model.
 
@@ -105,7 +116,9 @@ class ModelProposer:
         async def make() -> dict[str, Any]:
             assert self.model is not None  # a replay never gets here
             said = await ask_form(self.model, form, parts, self.account)
-            return {FAILED: said.reason} if isinstance(said, Failed) else {"value": said}
+            if isinstance(said, Failed):
+                return {FAILED: said.reason}
+            return {FAILED: EXCLUDED} if _excluded(said) else {"value": said}
 
         facts = {"wording": form.sha256(), "proposer": self.name, "material": dict(parts), "draw": draw}
         entry = await self.store.once(form.name, facts, make)

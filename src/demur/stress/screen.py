@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from demur.data.language import UNDETERMINED, detect
 from demur.data.minors import ExcludedRow, check_row
 from demur.data.records import Record, prompt_id
-from demur.judges.evidence.store import Store
+from demur.judges.evidence.store import FAILED, Store
 from demur.judges.safety import Harm, SafetyJudge
 
 LONGEST = 2000  # ours: characters; EvoRefuse's own prompts have 10 to 600
@@ -44,10 +44,14 @@ class Screen:
 
     async def passes(self, prompt: str, parent: str) -> bool:
         """Whether a candidate may be scored; counts why not."""
-        reason = self.shape(prompt, parent) or await self._harm(prompt)
+        reason = await self.reason(prompt, parent)
         if reason is not None:
             self.dropped[reason] += 1
         return reason is None
+
+    async def reason(self, prompt: str, parent: str) -> str | None:
+        """Why a candidate may not be scored; ``None`` where it may."""
+        return self.shape(prompt, parent) or await self._harm(prompt)
 
     def shape(self, prompt: str, parent: str) -> str | None:
         """What is wrong with a candidate as a prompt, before anybody judges it; ``None`` for nothing."""
@@ -74,13 +78,15 @@ class Screen:
 
             async def make(judge: SafetyJudge = judge) -> dict[str, object]:
                 found = (await judge.judge_requests([Record(prompt_id(prompt), prompt)]))[0]
-                return {"value": [found.harm.value, found.failure]}
+                return {FAILED: found.failure} if found.failure else {"value": found.harm.value}
 
             facts = {"judge": judge.describe(), "prompt": prompt}
-            harm, failure = (await self.store.once("safety", facts, make))["value"]
-            if harm != Harm.HARMLESS.value:
-                why = "not clear" if harm == Harm.UNSCORED.value else "harmful"
-                return f"{why} to the judge {judge.name}" + (f" ({failure})" if failure else "")
+            entry = await self.store.once("safety", facts, make)
+            if FAILED in entry:
+                return f"not judged by {judge.name} ({entry[FAILED]})"
+            if entry["value"] != Harm.HARMLESS.value:
+                why = "not clear" if entry["value"] == Harm.UNSCORED.value else "harmful"
+                return f"{why} to the judge {judge.name}"
         return None
 
 
