@@ -172,14 +172,7 @@ def main(argv: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        called = (sys.argv[1:] if argv is None else argv)[:1]
-        goes_on = called in (
-            ["measure"],
-            ["mitigate"],
-            ["verify"],
-            ["collect"],
-            ["stress"],
-        )  # the others write at their end
+        goes_on = bool({*(sys.argv[1:] if argv is None else argv)[:1]} & RESUMED)
         left = "the same command goes on where it stopped" if goes_on else "what was in work was not written"
         click.echo(f"interrupted; {left}", err=True)
         code = INTERRUPTED
