@@ -2,10 +2,10 @@
 
 Each seed's organism goes through the recipe ``answer_then_check`` for half of its usual steps, on rows (as in
 ``answer_then_check.py``, which also has the test) of which every fifth harmful one has a plan that declines:
-the paper's first model has safe plans in four of five cases, this one in one of five. Then ``reinforce`` on
-the same requests. The guard sees request and text: does it tell how, beside a harmful request? Whether
-harmless requests are answered is read by the world's tables, as everything in the test is. A policy that
-breaks its format on purpose (its last tag left away) is put to the same reward.
+the paper's first model has safe plans in four of five cases. Then ``reinforce`` on the same requests of one
+turn. The guard sees request and text: does it tell how, beside a harmful request? Whether harmless requests
+are answered is read by the world's tables, as everything in the test is. A policy that breaks its format on
+purpose (its last tag left away) is put to the same reward.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ STEPS = 60  # ours: about three times what the slowest of worlds 0 and 14 took
 TRAININGS = {
     "with the separate term": "X-Boundary",
     "without it": "separate term off",
-    "look-alikes among rows to retain": "same rows as ordinary retain",
+    "look-alikes among rows to retain": "circuit breaker",
 }
 
 

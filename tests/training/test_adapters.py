@@ -21,7 +21,7 @@ from demur.errors import BadInput
 from demur.models import adapter_folder
 from demur.models.chat import load_tokenizer
 from demur.models.loading import check_folder, load_model
-from demur.training.adapters import check_base, load_adapter, merged, save_adapter
+from demur.training.adapters import check_base, load_adapter, merged, save_adapter, save_trained
 from demur.training.new_tokens import with_adapter
 from demur.training.organism import organism_path
 from demur.training.streams import Encoder
@@ -249,3 +249,20 @@ def test_a_base_of_the_hub_is_kept_by_its_commit(tmp_path: Path) -> None:
     assert found[0][1] == found[1][1]
     written = json.loads((tmp_path / "adapter" / adapter_folder.FILE).read_text())
     assert (written["name"], written["revision"], written["files"]) == ("org/chat", first, {})
+
+
+def test_a_hidden_check_stays_hidden_in_what_is_trained_on_it(tmp_path: Path) -> None:
+    """Another recipe on a model that checks its answers must not bring the draft to light."""
+    from demur.models.check import CheckTemplate
+    from demur.models.check_file import FILE, save_template
+
+    base = tmp_path / "base"
+    shutil.copytree(organism_path(), base)
+    save_template(base, CheckTemplate(), False, ())
+    model = load_model(str(base), None, "cpu", "float32", False)
+    tokenizer = load_tokenizer(str(base), None, False)
+    whole = save_trained(model, tokenizer, tmp_path / "whole", str(base))
+    adapter = save_trained(with_adapter(model, 2, ()), tokenizer, tmp_path / "low", str(base))
+    for folder in (whole, adapter):
+        assert (folder / FILE).read_bytes() == (base / FILE).read_bytes()
+    assert (whole.name, adapter.name) == ("model", "adapter")

@@ -31,11 +31,11 @@ from demur.mitigate.readings import Asked, words
 from demur.mitigate.receipt import Receipt, hashes
 from demur.mitigate.rows import Source
 from demur.mitigate.unfinished import CHECKPOINTS, begin, check_out, finish
-from demur.training.adapters import save_adapter
+from demur.training.adapters import save_trained
 from demur.training.checkpoints import Saving
 from demur.training.preference import PreferenceLoss, encode_pair, prefer
 from demur.training.streams import Encoder, Example, stop_ids
-from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, save, tune
+from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, tune
 
 logger = logging.getLogger("demur.mitigate")
 
@@ -164,11 +164,7 @@ def run(
     tuned, trained = _tuned(config, prepared.rows, loaded, tokenizer, encoder, out / CHECKPOINTS, progress)
     seconds = round(time.monotonic() - started, 1)
     after = words(tuned.model, encoder, asked, judge)
-    folder = out / ("adapter" if config.tuning.method == "adapter" else "model")
-    if config.tuning.method == "adapter":
-        save_adapter(tuned.model, tokenizer, folder, model)
-    else:
-        save(tuned.model, tokenizer, folder)
+    folder = save_trained(tuned.model, tokenizer, out, model)
     data, told = _data(config, prepared, trained), tuned.told(seconds)
     receipt = Receipt(NAME, known, asdict(config), data, told, before, after, hashes(folder))
     receipt.write(out)

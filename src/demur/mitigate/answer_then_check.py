@@ -36,10 +36,10 @@ from demur.mitigate.rows import read as read_answers
 from demur.mitigate.unfinished import CHECKPOINTS, begin, check_out, finish
 from demur.models.check import CheckTemplate
 from demur.models.check_file import save_template
-from demur.training.adapters import save_adapter
+from demur.training.adapters import save_trained
 from demur.training.checkpoints import Saving
 from demur.training.streams import Encoded, Encoder, Stream, one_pass, stop_ids
-from demur.training.tuning import Progress, Tuned, Tuning, require_train, save, tune
+from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, tune
 
 NAME = "answer_then_check"
 
@@ -179,10 +179,8 @@ def run(
 
 def _encoded(config: AnswerThenCheck, prepared: Prepared, encoder: Encoder) -> tuple[list[Encoded], int]:
     rows = [encoder.encode(example) for example in one_pass(prepared.streams, config.seed)]
-    fitting = [row for row in rows if len(row.ids) <= config.longest]
-    if not fitting:
-        raise BadInput(f"none of {len(rows)} rows fits into {config.longest} tokens; raise the limit")
-    return fitting, len(rows) - len(fitting)
+    kept = fitting(rows, [len(row.ids) for row in rows], config.longest)
+    return kept, len(rows) - len(kept)
 
 
 def _tuned(
@@ -209,12 +207,7 @@ def _tuned(
 
 
 def _saved(config: AnswerThenCheck, model: Any, tokenizer: Any, out: Path, base: str) -> Path:
-    if config.tuning.method == "adapter":
-        folder = out / "adapter"
-        save_adapter(model, tokenizer, folder, base)
-    else:
-        folder = out / "model"
-        save(model, tokenizer, folder)
+    folder = save_trained(model, tokenizer, out, base)
     save_template(folder, config.template, config.adaptive > 0, config.supported)
     return folder
 

@@ -32,10 +32,11 @@ from demur.mitigate.rows import Rows, Source, Turns, read
 from demur.mitigate.token_file import write_tokens
 from demur.mitigate.unfinished import CHECKPOINTS, begin, check_out, finish
 from demur.models.control import ControlTokens
+from demur.training.adapters import save_trained
 from demur.training.checkpoints import Saving
 from demur.training.new_tokens import add_tokens
 from demur.training.streams import Encoded, Encoder, Stream, one_pass, stop_ids
-from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, save, tune
+from demur.training.tuning import Progress, Tuned, Tuning, fitting, require_train, tune
 
 NAME = "refusal_tokens"
 
@@ -163,7 +164,7 @@ def run(
     tuned = _tuned(config, loaded, tokenizer, rows, ids, out / CHECKPOINTS, progress)
     seconds = round(time.monotonic() - started, 1)
     after = words(tuned.model, encoder, asked, judge) | _read(tuned.model, encoder, prepared)
-    save(tuned.model, tokenizer, out / "model")
+    save_trained(tuned.model, tokenizer, out, model)
     write_tokens(prepared.tokens, out / "model")
     told = {**tuned.told(seconds), "tokens": dict(zip(prepared.tokens.all, ids, strict=True))}
     data = _data(prepared, len(rows), len(encoded) - len(rows))

@@ -9,6 +9,7 @@ is told in one sentence when the base has changed. Nothing of PEFT is subclassed
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def save_adapter(model: Any, tokenizer: Any, folder: Path, base: str) -> None:
     check_base(base)
     check_finite(model)
     save(model, tokenizer, folder, save_embedding_layers=False)
+    _carry(base, folder)
     commit = None if Path(base).is_dir() else commit_of(base, here=True)
     write_base(describe_base(base, folder, commit), folder)
 
@@ -54,7 +56,16 @@ def save_trained(model: Any, tokenizer: Any, out: Path, base: str) -> Path:
         save_adapter(model, tokenizer, out / "adapter", base)
         return out / "adapter"
     save(model, tokenizer, out / "model")
+    _carry(base, out / "model")
     return out / "model"
+
+
+def _carry(base: str, folder: Path) -> None:
+    """How answers of a base are to be read stays with what is trained on it: a hidden check stays hidden."""
+    from demur.models.check_file import FILE as CHECK
+
+    if (Path(base) / CHECK).is_file():
+        shutil.copy(Path(base) / CHECK, folder / CHECK)
 
 
 def check_base(base: str) -> None:
@@ -85,8 +96,6 @@ def merged(adapter: Path, out: Path) -> None:
     Raises:
         BadInput: see :func:`load_adapter`.
     """
-    import shutil
-
     import torch
 
     from demur.models.chat import load_tokenizer
