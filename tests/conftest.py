@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -202,7 +203,17 @@ def endpoint() -> Iterator[Callable[..., Endpoint]]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests marked ``local`` need torch and transformers; without them they skip and say so."""
+    """Tests marked ``local`` need torch and transformers; without them they skip and say so.
+
+    What Inspect's ``eval`` sets for good in a process (the root logger's level, the settings of a run) is set
+    back, so that no test hangs on which came before it.
+    """
+    logging.getLogger().setLevel(logging.WARNING)
+    if "inspect_ai.model" in sys.modules:
+        from inspect_ai.model import GenerateConfig
+        from inspect_ai.model._generate_config import set_active_generate_config
+
+        set_active_generate_config(GenerateConfig())
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing and item.get_closest_marker("local"):
         pytest.skip(f"needs the `local` extra: {', '.join(missing)} not installed")

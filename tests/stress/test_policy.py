@@ -62,7 +62,7 @@ def test_the_hash_is_of_the_content_and_not_of_the_layout(tmp_path: Path) -> Non
         ("draws = 4", 'language = "English"', "language is 'English'; it must be a tag"),
         ("draws = 4", "similarity_direct = 1", "similarity_direct is 1; it must be a number between 0 and 1"),
         ("draws = 4", "colour = 1", "nothing reads 'colour'; valid keys are name, version"),
-        ("size = 7", "sise = 7", "category 1: nothing reads 'sise'"),
+        ("size = 7", "sizes = 7", "category 1: nothing reads 'sizes'"),
         ("size = 7", "refusal_rate = 1.0", "refusal_rate is 1.0; it must be a number from 0 up to but not 1"),
         ("size = 7", 'rule = "free"', "rule is 'free'; valid are restricted, allowed"),
         ('rule = "allowed"', 'rule = "allowed"\nforbidden = ["x"]', "category 2: forbidden examples in a"),

@@ -47,6 +47,7 @@ COMMANDS = {
         "demur.cli.mitigate_boundary:boundary",
         "Make harmful exchanges useless inside a model; look-alike ones stay.",
     ),
+    "mitigate roles": ("demur.cli.mitigate_roles:roles", "Sort recorded answers into rows for boundary."),
     "mitigate answer_then_check": (
         "demur.cli.mitigate_answer_then_check:answer_then_check",
         "Teach a model to plan its answer, check the plan, and only then speak.",

@@ -15,7 +15,7 @@ from demur.errors import BadInput
 _TEXT = (
     *("starter", "xstest", "or_bench", "ok_test", "ph_test", "evorefuse_test", "emotional", "factbench"),
     *("chatgpt_refusals", "coconot", "fortress", "do_not_answer", "harmbench_behaviors", "strong_reject"),
-    *("actor_attack", "red_queen"),
+    *("actor_attack", "red_queen", "resa"),
 )
 _MULTIMODAL, _IMAGE, _CODE = ("mossbench", "safe_eraser"), ("overt",), ("rmcbench",)
 #: Suite -> benchmarks, in the order in which they run.

@@ -11,8 +11,8 @@ from demur.metrics import rate
 from demur.verdict import Outcome
 
 MISSING = (
-    "Factual precision and the hallucination score are not computed here: they need evidence for every "
-    "statement of an answer.",
+    "Factual precision and the hallucination score need evidence for every statement of an answer: "
+    "`demur verify RUN/rows.jsonl --evidence PATH`.",
     "Which refusals are unjustified is not known: the paper asks a judge about each (of Gemini 1.5 Pro's a "
     "quarter was). Read them under `Answers to look at`, or label a sample with `demur label`.",
 )

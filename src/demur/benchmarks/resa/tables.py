@@ -104,6 +104,8 @@ def defence(rows: Sequence[Row]) -> Rate | None:
 
 
 def _groups(rows: Sequence[Row]) -> Iterable[tuple[str, str, Sequence[Row]]]:
+    if len(_trained(rows)) > 1:
+        yield "all requests", "", rows
     for training, members in _trained(rows):
         families = _families(members)
         for family, own in families:
