@@ -21,29 +21,10 @@ from demur.stress.collect_log import distinct, harvest
 from demur.stress.collect_topics import topics
 
 ROWS = 100_000
-FUNCTION = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "is",
-    "are",
-    "how",
-    "what",
-    "when",
-    "where",
-    "why",
-    "who",
-    "do",
-    "does",
-    "which",
-    "can",
-    "you",
-    "that",
-    "with",
-    "from",
-    "for",
-]
+FUNCTION = (
+    *("the", "of", "and", "to", "is", "are", "how", "what", "when", "where", "why", "who", "do", "does"),
+    *("which", "can", "you", "that", "with", "from", "for"),
+)
 MODELS = ("gpt-4", "gpt-3.5-turbo", "mpt-30b-chat", "vicuna-33b", "claude-2")
 
 
