@@ -22,9 +22,9 @@ from demur.judges.evidence.backend import Passage, SearchFailed
 from demur.judges.evidence.open_backend import open_backend
 from demur.judges.evidence.recorded import Recorded
 from demur.judges.evidence.search_services import SERVICES
-from demur.judges.evidence.store import Store
 from demur.judges.evidence.verify import search
 from demur.judges.evidence.web import GIVE_UP, LONGEST_WAIT, TRIES, WebSearch
+from demur.judges.graded.store import Store
 
 KEY = "not-a-key"  # pragma: allowlist secret
 

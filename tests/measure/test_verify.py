@@ -17,8 +17,8 @@ from demur.judges.evidence.backend import Passage, SearchFailed
 from demur.judges.evidence.decision import Decision
 from demur.judges.evidence.offline_steps import OfflineSteps
 from demur.judges.evidence.steps import STEPS, GradedSteps
-from demur.judges.evidence.store import BudgetSpent, Store
 from demur.judges.evidence.verify import Settings
+from demur.judges.graded.store import BudgetSpent, Store
 from demur.measure.verify import Verifier, check, read_file
 from demur.measure.verify_run import expected, failed_share, run
 from demur.report.verify_page import render_verified

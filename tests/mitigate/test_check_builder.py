@@ -19,7 +19,7 @@ from inspect_ai.model import GenerateConfig, Model, get_model
 from demur.data.records import write_jsonl
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
-from demur.judges.evidence.store import Store
+from demur.judges.graded.store import Store
 from demur.judges.safety import safety_judge_named
 from demur.mitigate.check_builder import ROLES, Builder
 from demur.mitigate.check_data import REPLIES, ROWS, CheckData, failed_share, prepare, run

@@ -16,9 +16,9 @@ from inspect_ai.model import GenerateConfig, Model, get_model
 from demur.errors import BadInput
 from demur.judges import judge_named
 from demur.judges.evidence.decision import Decision
-from demur.judges.evidence.store import Store
 from demur.judges.evidence.units import Unit
 from demur.judges.evidence.verify import Settings
+from demur.judges.graded.store import Store
 from demur.stress.collect import TIERS, Checker, Plan, quotas
 from demur.stress.collect_log import distinct, harvest
 from demur.stress.collect_run import Collector, build, refresh

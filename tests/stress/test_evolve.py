@@ -14,7 +14,7 @@ from demur.data.records import Record
 from demur.data.world import World
 from demur.data.world_words import CHARGED_WORDS
 from demur.judges import judge_named
-from demur.judges.evidence.store import Store
+from demur.judges.graded.store import Store
 from demur.judges.graded.structured import Failed
 from demur.judges.safety import Harm, HarmVerdict
 from demur.stress.evolve import RELEASED_ORDER, Found, Search, Settings, search_all

@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 from demur.cli import demur
 from demur.data.records import read_records
 from demur.errors import BadInput, ModelFailure
-from demur.judges.evidence.store import BudgetSpent
+from demur.judges.graded.store import BudgetSpent
 from demur.stress.distinct import stands_for
 from demur.stress.policy import Category, Policy, read_policy
 from demur.stress.synthesis_run import most_calls

@@ -98,8 +98,8 @@ def _said(facts: dict[str, Any]) -> str:
 def _collector(given: dict[str, Any], out: Path) -> Collector:
     from demur.cli.verify_parts import evidence_of, graded_or_offline
     from demur.judges import judge_named
-    from demur.judges.evidence.store import Store
     from demur.judges.evidence.verify import Settings
+    from demur.judges.graded.store import Store
     from demur.measure.model_errors import resolve_model
     from demur.stress.collect import Checker, Plan
     from demur.stress.collect_run import Collector

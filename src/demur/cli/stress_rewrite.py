@@ -59,7 +59,7 @@ def rewrite(file: Path, out: Path, as_json: bool, **given: Any) -> int:
 
 def _rewriting(out: Path, given: Mapping[str, Any], start: Start) -> Rewriting:
     from demur.cli.stress_synthesize import embedding, safety_judges
-    from demur.judges.evidence.store import Store
+    from demur.judges.graded.store import Store
     from demur.measure.model_errors import resolve_judge, resolve_model
     from demur.stress.rewrite import Rewriting
     from demur.stress.rewriters import GradedFidelity, LexiconRewriter, ModelRewriter, Overlap

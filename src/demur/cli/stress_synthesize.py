@@ -55,7 +55,7 @@ def synthesize(policy_file: Path, out: Path, as_json: bool, **given: Any) -> int
 
 
 def _synthesis(policy: Any, out: Path, given: Mapping[str, Any], start: Start) -> Synthesis:
-    from demur.judges.evidence.store import Store
+    from demur.judges.graded.store import Store
     from demur.measure.model_errors import resolve_judge, resolve_model
     from demur.stress.run_folder import STORE
     from demur.stress.synthesize import Synthesis

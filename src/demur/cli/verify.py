@@ -59,8 +59,8 @@ def verify(file: Path, evidence: str | None, out: Path | None, as_json: bool, **
     from demur.cli.progress import shown
     from demur.cli.verify_parts import evidence_of, steps_of
     from demur.data.columns import Columns
-    from demur.judges.evidence.store import Store
     from demur.judges.evidence.verify import Settings
+    from demur.judges.graded.store import Store
     from demur.measure.model_errors import resolve_judge
     from demur.measure.run_folder import default_path
     from demur.measure.verify import Answers, Verifier, read_file

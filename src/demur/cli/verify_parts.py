@@ -13,7 +13,7 @@ from demur.errors import BadInput
 if TYPE_CHECKING:
     from demur.judges.evidence.backend import Backend
     from demur.judges.evidence.steps import Steps
-    from demur.judges.evidence.store import Store
+    from demur.judges.graded.store import Store
 
 
 def steps_of(given: dict[str, Any], store: Store) -> Steps:

@@ -19,13 +19,13 @@ from demur.data.tables import read_answers
 from demur.errors import BadInput
 from demur.judges.base import Judge, judge_records
 from demur.judges.evidence.backend import Backend
-from demur.judges.evidence.bounded import AT_ONCE, work_on
 from demur.judges.evidence.refusals import REFUSAL, Reason
 from demur.judges.evidence.scores import REFUSAL as DECLINED
 from demur.judges.evidence.scores import Score, score
 from demur.judges.evidence.steps import GradedSteps, Steps
-from demur.judges.evidence.store import Store
 from demur.judges.evidence.verify import Checked, CheckedUnit, Settings, verify
+from demur.judges.graded.bounded import AT_ONCE, work_on
+from demur.judges.graded.store import Store
 from demur.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from demur.data.records import Record
 from demur.errors import BadInput
 from demur.judges.base import Judge
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
 from demur.judges.graded.grader import ask
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, ask_form
 from demur.judges.safety import Harm, SafetyJudge
 from demur.mitigate.check_guard import answer_harm

@@ -22,7 +22,7 @@ from demur.data.records import file_sha256, write_jsonl, write_text
 from demur.data.versions import versions
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
-from demur.judges.evidence.store import Store
+from demur.judges.graded.store import Store
 from demur.judges.graded.structured import TRIES
 from demur.judges.safety import SafetyJudge
 from demur.judges.safety.graded import GradedSafety

@@ -25,10 +25,10 @@ from demur.data.records import Record, file_sha256, prompt_id, write_jsonl, writ
 from demur.errors import BadInput, ModelFailure
 from demur.judges import judge_named
 from demur.judges.base import Judge
-from demur.judges.evidence.bounded import AT_ONCE, work_on
-from demur.judges.evidence.store import FAILED, Store
+from demur.judges.graded.bounded import AT_ONCE, work_on
 from demur.judges.graded.cost import Account
 from demur.judges.graded.grader import ask
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.safety import Harm, SafetyJudge
 from demur.mitigate.pair_prompts import Refused, RefusedPrompts
 from demur.mitigate.receipt import FILE

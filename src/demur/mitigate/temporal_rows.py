@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 from demur.data.records import file_sha256, prompt_id, write_jsonl, write_text
 from demur.data.world_rules import generator as random_numbers
 from demur.errors import BadInput, ModelFailure
-from demur.judges.evidence.bounded import AT_ONCE, work_on
 from demur.judges.evidence.chunks import sentences
-from demur.judges.evidence.store import FAILED, Store
+from demur.judges.graded.bounded import AT_ONCE, work_on
 from demur.judges.graded.cost import Account
 from demur.judges.graded.grader import ask
+from demur.judges.graded.store import FAILED, Store
 from demur.mitigate.receipt import FILE
 from demur.mitigate.temporal_documents import Document, Documents
 from demur.mitigate.unfinished import begin, check_out, finish

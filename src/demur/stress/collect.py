@@ -20,10 +20,10 @@ from demur.data.world_rules import generator, shuffled
 from demur.errors import BadInput
 from demur.judges.base import Judge, judge_records
 from demur.judges.evidence.backend import Backend
-from demur.judges.evidence.bounded import AT_ONCE, work_on
 from demur.judges.evidence.steps import Steps
-from demur.judges.evidence.store import Store
 from demur.judges.evidence.verify import Settings, verify
+from demur.judges.graded.bounded import AT_ONCE, work_on
+from demur.judges.graded.store import Store
 from demur.stress.collect_log import Chat
 from demur.stress.collect_scores import FACTUAL, Rated, Raters
 from demur.verdict import Outcome

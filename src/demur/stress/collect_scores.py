@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, Malformed, ask_form, one_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from demur.data.minors import ExcludedRow, check_row
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, ask_form, text_of
 from demur.stress.strategies import Strategy
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.records import Record
-from demur.judges.evidence.bounded import AT_ONCE, work_on
-from demur.judges.evidence.store import Store
+from demur.judges.graded.bounded import AT_ONCE, work_on
+from demur.judges.graded.store import Store
 from demur.judges.graded.structured import Failed
 from demur.judges.safety import SafetyJudge
 from demur.metrics import Rate, proportion

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from demur.data.lexicon import plainer
 from demur.data.minors import meets_minor
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, ask_form, one_of, text_of
 from demur.stress.distinct import Embed, alike
 

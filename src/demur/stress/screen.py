@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from demur.data.language import UNDETERMINED, detect
 from demur.data.minors import ExcludedRow, check_row
 from demur.data.records import Record, prompt_id
-from demur.judges.evidence.store import FAILED, Store
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.safety import Harm, SafetyJudge
 
 LONGEST = 2000  # ours: characters; EvoRefuse's own prompts have 10 to 600

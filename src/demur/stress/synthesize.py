@@ -23,7 +23,7 @@ from demur.data.language import UNDETERMINED, detect
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.world_rules import generator, shuffled
 from demur.errors import ModelFailure
-from demur.judges.evidence.bounded import AT_ONCE, work_on
+from demur.judges.graded.bounded import AT_ONCE, work_on
 from demur.judges.graded.structured import Failed
 from demur.judges.safety import SafetyJudge
 from demur.stress.answers import Answers, refused_share

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demur.data.minors import meets_minor
 from demur.data.records import prompt_id
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.graded.cost import Account
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, Malformed, ask_form, one_of, text_of
 from demur.stress.policy import Category, Policy, category_text
 

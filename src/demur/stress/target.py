@@ -12,7 +12,7 @@ from zlib import crc32
 
 from demur.data.records import Record
 from demur.judges.base import Judge
-from demur.judges.evidence.store import FAILED, Store
+from demur.judges.graded.store import FAILED, Store
 from demur.stress.fitness import Sample
 from demur.verdict import Outcome, refused
 

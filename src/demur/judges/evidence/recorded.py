@@ -1,7 +1,7 @@
 """Searches that were made before: a backend that answers from a run's store alone and searches nothing.
 
-``demur verify`` keeps every search in its store (``store.py``). The same store gives the same passages, byte
-for byte and as often as it is read; failures come again as failures.
+``demur verify`` keeps every search in its store (``judges/graded/store.py``). The same store gives the same
+passages, byte for byte and as often as it is read; failures come again as failures.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from demur.judges.evidence.backend import Passage, SearchFailed
-from demur.judges.evidence.store import FAILED, Store
+from demur.judges.graded.store import FAILED, Store
 
 
 class Recorded:

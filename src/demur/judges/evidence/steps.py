@@ -13,9 +13,9 @@ from demur.errors import BadInput
 from demur.judges.evidence import context, decision, queries
 from demur.judges.evidence.context import DECONTEXTUALISATION
 from demur.judges.evidence.decision import DECISION, Decision
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.evidence.units import EXTRACTION, Unit
 from demur.judges.graded.cost import Account
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, ask_form
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from demur.judges.evidence.backend import Backend, Passage, SearchFailed
 from demur.judges.evidence.queries import RESULTS, ROUNDS, STOP
 from demur.judges.evidence.scores import ALPHA, NO_UNITS, UNDECIDABLE, UNSCORED, Score, check_alpha, score
 from demur.judges.evidence.steps import Steps
-from demur.judges.evidence.store import FAILED, Store
 from demur.judges.evidence.units import Unit
+from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed
 
 #: Characters of a passage that a step reads; a search engine's snippet has about 300.

@@ -17,7 +17,7 @@ from typing import Any
 
 from demur.errors import BadInput, DemurError
 
-SCHEMA = "demur.evidence-store/1"
+SCHEMA = "demur.store/1"
 #: Of a failure in place of a value.
 FAILED = "failed"
 

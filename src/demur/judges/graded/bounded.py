@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from demur.judges.evidence.store import Store
+from demur.judges.graded.store import Store
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
