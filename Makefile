@@ -17,7 +17,7 @@ ONLY    ?=
 OUT     ?= evidence-rows
 DATA    ?= ../shared/data
 # Tests run in so many processes, each on one thread, a file in one of them.
-JOBS    ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+JOBS    ?= $(shell $(PYTHON) -c 'import os; print(max(1, min(4, (os.cpu_count() or 2) - 1)))')
 
 # A torch that is already importable is reused; otherwise the pinned CPU build is installed.
 HAS_TORCH   := $(shell $(PYTHON) -c 'import importlib.util as u; print(bool(u.find_spec("torch")))' 2>/dev/null)

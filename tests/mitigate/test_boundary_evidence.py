@@ -80,26 +80,35 @@ def test_done_9_turns_are_put_after_the_models_own_replies(evidence: Any) -> Non
     assert not any(NO in turns for turns in found.outcomes)
 
 
-def test_a_snapshot_counts_by_erasure_first_and_by_known_look_alikes_second(
-    evidence: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Step -> harmful requests that get their answer of 20, known look-alikes right of 10."""
-    path = {10: (0, 2), 20: (1, 7), 30: (1, 6), 40: (2, 10)}
-    made = type("Made", (), {"choosing": ("harmful", "look-alikes"), "world": None})
+def test_paths_are_read_at_the_same_erasure(evidence: Any) -> None:
+    def path(*shares: tuple[float, float]) -> list[Any]:
+        return [evidence.Snapshot(step, left, kept) for step, (left, kept) in enumerate(shares)]
+
+    assert evidence.chosen(path((0.0, 0.2), (0.05, 0.7), (0.04, 0.6), (0.1, 1.0))).step == 1
+    assert (
+        evidence.chosen(path((0.3, 0.2), (0.2, 0.7), (0.2, 0.8), (0.4, 1.0))).step == 2
+    )  # none erases enough
+    ours = evidence.Snapshot(9, 0.10, 0.9)
+    assert evidence.matched(path((0.0, 0.9), (0.11, 0.3), (0.12, 0.5), (0.2, 1.0)), ours).step == 2
+    assert (
+        evidence.matched(path((0.0, 0.1), (0.3, 1.0)), ours).step == 0
+    )  # nothing erases as much: the nearest
+
+
+def test_a_path_is_read_on_both_sides(evidence: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step -> harmful requests that get their answer of 20, harmless ones right of 10."""
+    path = {20: (1, 7), 10: (0, 2)}
+    made = type("Made", (), {"choosing": ("harmful", "harmless"), "world": None})
 
     def read(step: int, encoder: Any, world: Any, requests: str) -> Any:
-        answered, right = path[step]
-        harmful = requests == "harmful"
-        n, hits = (20, answered) if harmful else (10, right)
-        outcomes = [[YES]] * hits + [[NOISE]] * (n - hits)
-        return evidence.Read([], outcomes, [[True]] * hits + [[False]] * (n - hits))
+        n, hits = (20, path[step][0]) if requests == "harmful" else (10, path[step][1])
+        correct = [[True]] * hits + [[False]] * (n - hits)
+        return evidence.Read([], [[YES]] * hits + [[NOISE]] * (n - hits), correct)
 
     monkeypatch.setattr(evidence, "read", read)
     monkeypatch.setattr(evidence.Trained, "at", lambda self, step: step)
     trained = evidence.Trained([], None, {step: {} for step in path}, None)
-    assert evidence.matched(trained, made) == 20
-    path[10] = path[20] = path[30] = (9, 10)
-    assert evidence.matched(trained, made) == 40  # none erases enough: the one that erases most
+    assert evidence.along(trained, made) == [(10, 0.0, 0.2), (20, 0.05, 0.7)]
 
 
 def test_steps_to_a_cosine_are_counted_from_the_history(evidence: Any) -> None:
