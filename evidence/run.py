@@ -23,8 +23,8 @@ ROWS, PAGE = HERE / "rows", HERE.parent / "docs" / "evidence.md"
 HEAD = """# Evidence
 
 Trained from scratch for each seed; made by `make evidence`. What is measured, and on what, stands in the
-docstring of `evidence/<recipe>.py`. Planted worlds (all but `coconot_prompts`, `factcheck*`) show that code does
-what its method says, and nothing about effect sizes on real models.
+docstring of `evidence/<recipe>.py`. Planted worlds (all but `coconot_prompts`, `factcheck*`) show that code
+does what its method says, and nothing about effect sizes on real models.
 """
 
 
