@@ -25,7 +25,7 @@ CONSTRAINTS := $(if $(filter True,$(HAS_TORCH)),constraints.txt,constraints-cpu.
 SITE        := $(if $(filter True,$(HAS_TORCH)),--system-site-packages,)
 comma := ,
 # Tests run with torch where it is importable or where the pinned build is known to be a CPU build.
-TEST_EXTRAS := dev,evidence$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$(VERSION)),$(TORCH)),$(comma)train)
+TEST_EXTRAS := dev,evidence$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$(VERSION)),$(TORCH)),$(comma)image$(comma)train)
 
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false

@@ -38,6 +38,6 @@ def gathered(base: Any, checkpoints: Path) -> Any:
 
 def _state() -> Any:
     import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
+    from accelerate import PartialState
 
     return PartialState(cpu=not torch.cuda.is_available())  # without the word, CPUs are one process each
