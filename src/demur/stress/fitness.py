@@ -31,10 +31,14 @@ class Sample:
     Attributes:
         p_refused: that it is a refusal, from 0 to 1; ``None`` where no judge could say.
         log_probabilities: of its tokens given the prompt, nats; empty where the target gives none.
+        text: of the answer; empty where there is none.
+        failure: why there is no answer to read, or the empty string.
     """
 
     p_refused: float | None
     log_probabilities: tuple[float, ...] = ()
+    text: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+from demur.data.encoding import open_text
 from demur.data.lexicon import lexicon
 from demur.data.world_rules import generator
+from demur.errors import BadInput
 from demur.judges.graded.structured import Failed
 from demur.stress.preferences import Preferences
 from demur.stress.proposers import Proposal
@@ -65,7 +69,13 @@ class OfflineProposer:
 
     def describe(self) -> dict[str, Any]:
         """See :class:`demur.stress.proposers.Proposer`."""
-        return {"kind": "offline operators", "words": len(self.all), "seed": self.seed}
+        return {
+            "kind": "offline operators",
+            "words": len(self.all),
+            "words_sha256": sha256("\n".join(self.all).encode()).hexdigest(),
+            "preferring": self.preferences is not None,
+            "seed": self.seed,
+        }
 
     async def mutate(self, parent: str, strategy: Strategy, draw: int) -> Proposal | Failed:
         """See :class:`demur.stress.proposers.Proposer`."""
@@ -84,16 +94,16 @@ class OfflineProposer:
         return Proposal(text, words=(word,))
 
     async def recombine(self, one: str, other: str, draw: int) -> Proposal | Failed:
-        """The shorter of two with the charged words that only the other has."""
-        short, long = sorted((one, other), key=lambda text: (len(text), text))
-        missing = [w for w in self.charged(long) if w not in self.charged(short)]
+        """The request of ``one`` with the charged words that only ``other`` has, the most promising two."""
+        missing = [w for w in self.charged(other) if w not in self.charged(one)]
         if not missing:
             return Failed("nothing to join")
-        rng = generator(self.seed, f"{draw}|recombine|{one}|{other}")
-        text = short
-        for word in missing[:2]:
+        known = self.preferences
+        words = tuple(sorted(missing, key=lambda w: -known.mean(w))[:2] if known else missing[:2])
+        rng, text = generator(self.seed, f"{draw}|recombine|{one}|{other}"), one
+        for word in words:
             text = inserted(text, word, rng.random())
-        return Proposal(text, words=tuple(missing[:2]))
+        return Proposal(text, words=words)
 
     def charged(self, text: str) -> list[str]:
         """Words of the lexicon in a text, in its order."""
@@ -107,6 +117,21 @@ def default_words() -> dict[str, Sequence[str]]:
         name: tuple(row.forms[0] for row in lexicon() if row.field in fields)
         for name, fields in _FIELDS.items()
     }
+
+
+def read_words(path: Path | None) -> dict[str, Sequence[str]]:
+    """A user's own charged words, one a line, for every strategy of words; no file, the lexicon's.
+
+    Raises:
+        BadInput: the file holds no word.
+    """
+    if path is None:
+        return default_words()
+    with open_text(path) as lines:
+        words = tuple(dict.fromkeys(line.strip().casefold() for line in lines if line.strip()))
+    if not words:
+        raise BadInput(f"{path} holds no word; write one charged word a line")
+    return dict.fromkeys(_FIELDS, words)
 
 
 def inserted(text: str, word: str, where: float) -> str:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from demur.data.minors import ExcludedRow, check_row
 from demur.judges.graded.cost import Account
 from demur.judges.graded.store import FAILED, Store
 from demur.judges.graded.structured import Failed, Form, ask_form, text_of
-from demur.stress.strategies import Strategy
+from demur.stress.screen import EXCLUDED
+from demur.stress.strategies import STRATEGIES, Strategy
+from demur.stress.usage import Usage
 
 if TYPE_CHECKING:
     from inspect_ai.model import Model
 
 LONGEST = 1024  # tokens of a proposal with its reason
-EXCLUDED = "excluded by the safety rule"
+#: Of a proposer's replies, where the command makes it. ours: so that draws of one strategy differ.
+TEMPERATURE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +97,22 @@ class ModelProposer:
         store: of what was written; nothing is paid twice.
 
     Attributes:
-        account: what it cost and why it failed.
+        usage: what it cost, with what the store holds of earlier runs.
     """
 
     def __init__(self, model: Model | None, name: str, store: Store) -> None:
         self.model, self.name, self.store = model, name, store
-        self.account = Account()
+        self.usage = Usage()
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Proposer`."""
-        return {"kind": "model", "model": self.name, "recombination_sha256": RECOMBINATION.sha256()}
+        wordings = "".join(mutation(s).sha256() for s in STRATEGIES) + RECOMBINATION.sha256()
+        return {
+            "kind": "model",
+            "model": self.name,
+            "temperature": TEMPERATURE,
+            "wordings_sha256": sha256(wordings.encode()).hexdigest(),
+        }
 
     async def mutate(self, parent: str, strategy: Strategy, draw: int) -> Proposal | Failed:
         """See :class:`Proposer`."""
@@ -115,11 +125,14 @@ class ModelProposer:
     async def _ask(self, form: Form[list[str]], parts: Mapping[str, str], draw: int) -> Proposal | Failed:
         async def make() -> dict[str, Any]:
             assert self.model is not None  # a replay never gets here
-            said = await ask_form(self.model, form, parts, self.account)
+            account = Account()
+            said = await ask_form(self.model, form, parts, account)
+            cost = Usage.entry(account.cost.input_tokens, account.cost.output_tokens, account.cost.calls)
             if isinstance(said, Failed):
-                return {FAILED: said.reason}
-            return {FAILED: EXCLUDED} if _excluded(said) else {"value": said}
+                return {FAILED: said.reason, **cost}
+            return ({FAILED: EXCLUDED} if _excluded(said) else {"value": said}) | cost
 
         facts = {"wording": form.sha256(), "proposer": self.name, "material": dict(parts), "draw": draw}
         entry = await self.store.once(form.name, facts, make)
+        self.usage.add(entry)
         return Failed(entry[FAILED]) if FAILED in entry else Proposal(*entry["value"])

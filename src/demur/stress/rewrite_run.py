@@ -6,89 +6,31 @@ row for every prompt, with the answers before and after.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from demur.data.language import detect
-from demur.data.minors import EXCLUDED, ExcludedRow, check_row
-from demur.data.prompts import PromptRow, prompt_rows
-from demur.data.records import (
-    EXPECTS,
-    Expect,
-    Record,
-    file_sha256,
-    prompt_id,
-    write_jsonl,
-    write_records,
-)
-from demur.data.rows import Quarantined
-from demur.errors import BadInput, ModelFailure
+from demur.data.prompt_records import PromptRecords, one_text, read_prompt_records
+from demur.data.records import Expect, Record, file_sha256, prompt_id, write_jsonl, write_records
+from demur.errors import ModelFailure
 from demur.stress.rewrite import Rewriting, Rewritten, reasons, rewriting_rates
 from demur.stress.run_folder import taken, write_receipt
 
 SCHEMA = "demur.rewriting/1"
 RECORDS, ROWS, BENCHMARK = "records.jsonl", "rows.jsonl", "rewritten"
-_TEXTS = ("category", "language", "group")
 
 
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """Prompts in file order, each once, rows left out by reason, the file's hash."""
-
-    records: tuple[Record, ...]
-    left_out: Mapping[str, int]
-    sha256: str
-
-
-def read_prompts(path: Path, expect: Expect = "either") -> Prompts:
-    """The prompts of a table, record file or text file.
+def read_prompts(path: Path, expect: Expect = "either") -> PromptRecords:
+    """The prompts of a table, record file or text file; see :func:`read_prompt_records`.
 
     Args:
         path: of the file.
         expect: of rows that do not say it.
-
-    Raises:
-        BadInput: the file cannot be read or holds no prompt, or an expectation is none of the three.
     """
-    found: dict[str, Record] = {}
-    left_out = Counter[str]()
-    for row in prompt_rows(path):
-        record = "not readable" if isinstance(row, Quarantined) else _record(path, row, expect)
-        if isinstance(record, Record) and str(record.prompt) in found:
-            record = "the same prompt again"
-        if isinstance(record, str):
-            left_out[record] += 1
-        else:
-            found[str(record.prompt)] = record
-    if not found:
-        why = ", ".join(f"{reason} {n}" for reason, n in left_out.items()) or "no rows"
-        raise BadInput(f"{path}: there is no prompt to rewrite ({why})")
-    return Prompts(tuple(found.values()), dict(left_out), file_sha256(path))
+    return read_prompt_records(path, expect, one_text, "rewrite")
 
 
-def _record(path: Path, row: PromptRow, expect: Expect) -> Record | str:
-    try:
-        check_row(f"{path}, line {row.line}", *row.values.values())
-    except ExcludedRow:
-        return EXCLUDED
-    prompt = row.prompt
-    if isinstance(prompt, list) and len(prompt) == 1 and prompt[0]["role"] == "user":
-        prompt = prompt[0]["content"]
-    if not isinstance(prompt, str):
-        return "a conversation, not one text"
-    wanted = row.values.get("expect") or expect
-    if wanted not in EXPECTS:
-        raise BadInput(f"{path}, line {row.line}: expect is {wanted!r}; valid are {', '.join(EXPECTS)}")
-    texts: dict[str, Any] = {k: v for k in _TEXTS if isinstance(v := row.values.get(k), str) and v}
-    texts.setdefault("language", detect(prompt))
-    name = row.values.get("id")
-    return Record(name if isinstance(name, str) and name else prompt_id(prompt), prompt, wanted, **texts)
-
-
-def run(rewriting: Rewriting, prompts: Prompts, out: Path, seed: int = 0) -> dict[str, Any]:
+def run(rewriting: Rewriting, prompts: PromptRecords, out: Path, seed: int = 0) -> dict[str, Any]:
     """Rewrite, write the files, and return the receipt's facts.
 
     Args:
@@ -117,7 +59,7 @@ def run(rewriting: Rewriting, prompts: Prompts, out: Path, seed: int = 0) -> dic
     return {"settings": settings, **facts}
 
 
-def settings_of(rewriting: Rewriting, prompts: Prompts) -> dict[str, Any]:
+def settings_of(rewriting: Rewriting, prompts: PromptRecords) -> dict[str, Any]:
     """What the result follows from."""
     return {
         "prompts": prompts.sha256,
@@ -143,7 +85,7 @@ def rewritten(row: Rewritten) -> list[Record]:
     ]
 
 
-def _facts(rows: Sequence[Rewritten], prompts: Prompts, seed: int) -> dict[str, Any]:
+def _facts(rows: Sequence[Rewritten], prompts: PromptRecords, seed: int) -> dict[str, Any]:
     rates = rewriting_rates(rows, seed)
     return {
         "prompts": len(rows),

@@ -69,11 +69,16 @@ def read_votes(path: Path) -> Votes:
         for question in VOTED:
             votes = _ballots(row.values, question, where)
             found.ballots[question].append(votes)
-            if 2 * sum(votes) <= len(votes) and not why:
-                tie = "a tie on" if 2 * sum(votes) == len(votes) else "not"
-                why = f"voted {tie} {question}"
+            why = why or outvoted(votes, question)
         found.verdicts[name] = why
     return found
+
+
+def outvoted(votes: Sequence[bool], question: str) -> str:
+    """Why a row goes by the votes on one question: no majority for it; empty where it stays."""
+    if 2 * sum(votes) > len(votes):
+        return ""
+    return f"voted {'a tie on' if 2 * sum(votes) == len(votes) else 'not'} {question}"
 
 
 def _ballots(values: Mapping[str, Any], question: str, where: str) -> list[bool]:

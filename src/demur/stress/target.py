@@ -7,6 +7,7 @@ a sample's seed comes from its prompt, so that one seed of a search gives one se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
@@ -14,14 +15,16 @@ from demur.data.records import Record
 from demur.judges.base import Judge
 from demur.judges.graded.store import FAILED, Store
 from demur.stress.fitness import Sample
-from demur.verdict import Outcome, refused
+from demur.stress.usage import Usage
+from demur.verdict import Outcome, Verdict, refused
 
 if TYPE_CHECKING:
-    from inspect_ai.model import Model
+    from inspect_ai.model import Model, ModelOutput
 
 TEMPERATURE, MAX_TOKENS = 1.0, 50  # EvoRefuse, released scripts
 #: What an answer of a judge without probabilities counts. ours: its measured error is of this size.
 SURE = 0.99
+TOO_LONG = "longer than the model's context"
 
 
 class Target(Protocol):
@@ -47,17 +50,27 @@ class ModelTarget:
         judge: of its answers.
         store: of answers.
         seed: of sampling.
+        version: what tells this model from another of its name (hashes of local weights), or empty.
+
+    Attributes:
+        calls, failures: answers asked for, those from the store included, and those that failed.
+        usage: tokens of all of them.
     """
 
-    def __init__(self, model: Model | None, name: str, judge: Judge, store: Store, seed: int = 0) -> None:
+    def __init__(
+        self, model: Model | None, name: str, judge: Judge, store: Store, seed: int = 0, version: str = ""
+    ) -> None:
         self.model, self.name, self.judge, self.store, self.seed = model, name, judge, store, seed
+        self.version = version
         self.calls = 0
         self.failures = 0
+        self.usage = Usage()
 
     def describe(self) -> dict[str, Any]:
         """See :class:`Target`."""
         return {
             "model": self.name,
+            **({"version": self.version} if self.version else {}),
             "judge": self.judge.describe(),
             "temperature": TEMPERATURE,
             "max_tokens": MAX_TOKENS,
@@ -78,15 +91,14 @@ class ModelTarget:
         ]
         verdicts = await self.judge.judge(records)
         self.failures += sum(FAILED in entry for entry in entries)
-        return [
-            Sample(
-                probability(verdict.outcome, verdict.p_refused), tuple(entry.get("value", ["", "", []])[2])
-            )
-            for entry, verdict in zip(entries, verdicts, strict=True)
-        ]
+        for entry in entries:
+            self.usage.add(entry)
+        return [_sample(entry, verdict) for entry, verdict in zip(entries, verdicts, strict=True)]
 
     async def _answer(self, prompt: str, index: int) -> dict[str, Any]:
         facts = {"target": self.name, "prompt": prompt, "sample": index, "seed": self.seed}
+        if self.version:
+            facts["version"] = self.version
         return await self.store.once("target", facts, lambda: self._ask(prompt, index))
 
     async def _ask(self, prompt: str, index: int) -> dict[str, Any]:
@@ -103,7 +115,21 @@ class ModelTarget:
             return {FAILED: "no choice"}
         choice = output.choices[0]
         tokens = [] if choice.logprobs is None else [t.logprob for t in choice.logprobs.content]
-        return {"value": [output.completion, choice.stop_reason, tokens]}
+        return {"value": [output.completion, choice.stop_reason, tokens], **_usage(output)}
+
+
+def _usage(output: ModelOutput) -> dict[str, Any]:
+    used = output.usage
+    return {} if used is None else Usage.entry(used.input_tokens, used.output_tokens)
+
+
+def _sample(entry: Mapping[str, Any], verdict: Verdict) -> Sample:
+    if FAILED in entry:
+        return Sample(None, failure=str(entry[FAILED]))
+    text, stop_reason, tokens = entry["value"]
+    p = probability(verdict.outcome, verdict.p_refused)
+    failure = "" if p is not None else TOO_LONG if stop_reason == "model_length" else str(verdict.outcome)
+    return Sample(p, tuple(tokens), text, failure)
 
 
 def probability(outcome: Outcome, p_refused: float | None) -> float | None:
