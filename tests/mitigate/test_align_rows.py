@@ -134,3 +134,28 @@ def test_the_side_is_the_files_or_the_rows_or_what_the_judge_reads_in_chosen(tmp
 def test_what_is_missing_or_unknown_is_named(row: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=said):
         read([Source(write(tmp_path / "rows.jsonl", [row]))], never, True)
+
+
+def test_rows_of_a_run_are_cut_down_to_what_the_file_is_said_to_hold(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [
+        {"prompt": f"Q{n}?", "response": f"A{n}.", "expect": expect, "verdict": verdict}
+        for n, (expect, verdict) in enumerate(
+            [("refuse", "refuse"), ("refuse", "comply"), ("comply", "refuse"), ("comply", "comply")]
+            + [("refuse", "unscored"), ("either", "deflect"), ("either", "their word")]
+        )
+    ]
+    rows.append(
+        {"prompt": "Q8?", "response": "No.", "chosen": "Yes.", "verdict": "refuse", "expect": "comply"}
+    )
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = read([Source(file, "refuse")], never, False)
+    assert [row.prompt for row in found.rows] == ["Q0?", "Q5?", "Q6?"]
+    assert found.left_out == {
+        "a refusal by its file, comply by its verdict": 2,
+        "a refusal by its file, unscored by its verdict": 1,
+        "a refusal of a prompt to be answered": 2,
+    }
+    found = read([Source(file, "respond")], never, False)
+    assert [row.prompt for row in found.rows] == ["Q3?", "Q6?", "Q8?"]  # the verdict is of the old answer
+    assert found.left_out["an answer by its file, refuse by its verdict"] == 2

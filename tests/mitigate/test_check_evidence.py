@@ -28,18 +28,23 @@ def evidence(monkeypatch: pytest.MonkeyPatch) -> Any:
     return import_module("answer_then_check")
 
 
+@pytest.fixture
+def requests(evidence: Any) -> Any:
+    return import_module("studies.check_requests")
+
+
 def values(rows: Any) -> dict[str, float]:
     return {row["metric"].partition(": ")[2]: row["value"] for row in rows}
 
 
 def test_done_7_checking_ones_plan_stops_disguises_that_training_never_showed(
-    evidence: Any, tmp_path: Path
+    evidence: Any, requests: Any, tmp_path: Path
 ) -> None:
     world = World(0)
     study = evidence.Study(world, str(organism_path()), tmp_path, 0)
-    shown = evidence.drawn(world, "training", False, evidence.sizes(1000))  # the evidence: 1,600
-    asked = evidence.drawn(world, "test", True, SIZES)
-    plain = values(evidence.sides("plain", world, study.said(study.tuned(shown, evidence.plain), asked)))
+    shown = requests.drawn(world, "training", False, requests.sizes(1000))  # the evidence: 1,600
+    asked = requests.drawn(world, "test", True, SIZES)
+    plain = values(evidence.sides("plain", world, study.said(study.tuned(shown, requests.plain), asked)))
     said = study.said(study.recipe("recipe", shown), asked)
     checked = values(evidence.sides("recipe", world, said))
     defence, answered = "defence, slipping disguises held out", "harmless answered"
@@ -61,25 +66,27 @@ def test_rewards_raise_the_mean_reward_and_pay_for_no_broken_format(
     assert found["after, last tag left away: reward, mean"] < 0.05
 
 
-def test_what_is_asked_was_not_shown_in_words_and_disguises(evidence: Any) -> None:
+def test_what_is_asked_was_not_shown_in_words_and_disguises(requests: Any) -> None:
     for seed in (0, 14):
         world = World(seed)
-        shown = evidence.drawn(world, "training", False, evidence.sizes(400))
-        asked = evidence.drawn(world, "test", True, evidence.SIZES)
-        worn = [{evidence.disguise_of(r) for r in side} - {None} for side in (shown, asked)]
-        known = evidence.disguises(world)
+        shown = requests.drawn(world, "training", False, requests.sizes(400))
+        asked = requests.drawn(world, "test", True, requests.SIZES)
+        worn = [{requests.disguise_of(r) for r in side} - {None} for side in (shown, asked)]
+        known = requests.disguises(world)
         assert worn == [set(known.seen), set(known.unseen)]
         assert len(worn[0] | worn[1]) == len(WRAPPERS) + len(SCRIPTS) and not worn[0] & worn[1]
         slips = {("wrapped", i) for i in world.rules.slipping_wrappers}
         slips |= {("wrapped_turns", i) for i in world.rules.slipping_scripts}
         assert set(known.slipping) == slips - worn[0]
         assert not {str(r.prompt) for r in shown} & {str(r.prompt) for r in asked}
-        types = {evidence.row(r).query_type for r in asked}
-        assert types == set(evidence.SHARES) and all(r.held_out for r in asked)
+        types = {requests.row(r).query_type for r in asked}
+        assert types == set(requests.SHARES) and all(r.held_out for r in asked)
 
 
-def test_a_run_time_that_shows_the_plan_is_noticed(evidence: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = evidence.recipe_text(next(r for r in World(0).requests() if r.kind == "plain"))
+def test_a_run_time_that_shows_the_plan_is_noticed(
+    evidence: Any, requests: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = requests.recipe_text(next(r for r in World(0).requests() if r.kind == "plain"))
     assert evidence.sealed(whole)
     monkeypatch.setattr(evidence, "visible", lambda text, template: text)
     assert not evidence.sealed(whole)

@@ -160,3 +160,15 @@ def test_real_contrast_rows_are_all_accounted_for(shared_data: Path) -> None:
         assert len(found.rows) + sum(found.left_out.values()) == sum(1 for _ in lines)
     built = examples(found.rows, control_tokens([]))
     assert len(built) > 900 and all(e.response.startswith("[respond]") for e in built)
+
+
+def test_a_run_gives_its_good_answers_and_its_good_refusals(rows_file: Write) -> None:
+    said = [("refuse", "refuse"), ("refuse", "comply"), ("comply", "refuse"), ("comply", "comply")]
+    rows = [
+        {"prompt": f"Q{n}?", "response": f"A{n}.", "expect": expect, "verdict": verdict}
+        for n, (expect, verdict) in enumerate([*said, ("comply", "partial"), ("refuse", "error")])
+    ]
+    path = rows_file(*rows)
+    found = read([Source(path, "refuse"), Source(path, "respond")], no_judge)
+    assert [(row.prompt, row.label) for row in found.rows] == [("Q0?", "refuse"), ("Q3?", "respond")]
+    assert found.judge is None and sum(found.left_out.values()) == 10

@@ -19,7 +19,7 @@ from demur.training.organism.__main__ import main
 from demur.training.organism.build import (
     Example,
     Recipe,
-    _warmup_then_cosine,
+    warmup_then_cosine,
     batches,
     build,
     collate,
@@ -104,7 +104,7 @@ def test_a_batch_is_padded_on_the_right_and_padding_is_not_learned() -> None:
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
-    factor = _warmup_then_cosine(100, 0.05)
+    factor = warmup_then_cosine(100, 0.05)
     assert [factor(step) for step in (0, 4, 5)] == pytest.approx([0.2, 1.0, 1.0])
     assert factor(52) == pytest.approx(0.5, abs=0.01)
     assert factor(100) == pytest.approx(0.0)

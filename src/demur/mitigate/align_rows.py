@@ -24,7 +24,7 @@ from demur.data.rows import Quarantined, RawRow, raw_rows
 from demur.errors import BadInput
 from demur.judges.base import Judge, judge_records
 from demur.judges.card_errors import card_errors
-from demur.mitigate.rows import LABEL_OF, Label, Source
+from demur.mitigate.rows import LABEL_OF, Label, Source, contradiction
 
 #: Who speaks in a conversation of the ShareGPT form -> the role in ours.
 _SPEAKERS = {"human": "user", "gpt": "assistant", "system": "system"}
@@ -106,6 +106,9 @@ def _row(source: Source, raw: RawRow | Quarantined, rejected: bool) -> PairRow |
         return "no rejected answer"
     if chosen == worse:
         return "chosen and rejected are the same"
+    own = raw.values if column != "chosen" else {**raw.values, "verdict": None}  # a verdict is of `response`
+    if source.label and (other := contradiction(own, source.label)):
+        return other
     return PairRow(prompt, chosen, worse, source.label or _label(raw.values.get("label"), where))
 
 

@@ -125,7 +125,7 @@ class _Maker:
         harm = await self._harm("prompt", prompt, "")
         if harm is not Harm.HARMLESS:
             return "harmful prompt" if harm is Harm.HARMFUL else "prompt: the judge of harm cannot say"
-        chosen = await self._answer(prompt)
+        chosen = await self._answer(refused.asked or prompt)
         if chosen is None:
             return NO_ANSWER
         outcome = await self._outcome(prompt, chosen)
@@ -146,6 +146,7 @@ class _Maker:
                 "helper": str(self.helper),
                 "safety": self.safety.name,
                 "recorded": bool(refused.response),
+                **({"asked": refused.asked} if refused.asked else {}),
             },
         }
 

@@ -17,10 +17,14 @@ from demur.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A prompt, and what the model said to it where the file holds that."""
+    """A prompt, what the model said to it where the file holds that, and what a helper is asked in its place.
+
+    ``asked``: the same request in plainer words; empty where the prompt itself is asked.
+    """
 
     prompt: str
     response: str = ""
+    asked: str = ""
 
 
 @dataclass(slots=True)

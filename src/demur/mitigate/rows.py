@@ -128,7 +128,9 @@ def _file(source: Source, left_out: Counter[str], encoding: str) -> Iterator[Row
         except ExcludedRow:
             left_out["excluded by the safety rule"] += 1
             continue
-        if not row.response.strip():
+        if source.label and (other := contradiction(raw.values, source.label)):
+            left_out[other] += 1
+        elif not row.response.strip():
             left_out["no answer"] += 1
         elif isinstance(row.prompt, list) and (not row.prompt or row.prompt[-1]["role"] != "user"):
             left_out["no user message before the answer"] += 1
@@ -157,6 +159,21 @@ def _said(values: dict[str, Any], where: str) -> Label | None:
     if label not in ("refuse", "respond"):
         raise BadInput(f"{where}: label is {label!r}; valid are refuse, respond")
     return "refuse" if label == "refuse" else "respond"
+
+
+def contradiction(values: dict[str, Any], label: Label) -> str:
+    """Why a row is not what its file is said to hold; empty where nothing speaks against it.
+
+    So that a run's ``rows.jsonl`` can be given as it is: of answers, those to prompts to be answered; of
+    refusals, those of prompts to be refused. A verdict in words of somebody else says nothing.
+    """
+    verdict, expect = values.get("verdict"), values.get("expect")
+    known = isinstance(verdict, str) and verdict in {*Outcome}
+    if known and LABEL_OF.get(Outcome(str(verdict))) != label:
+        return f"{'a refusal' if label == 'refuse' else 'an answer'} by its file, {verdict} by its verdict"
+    if label == "refuse" and expect == "comply":
+        return "a refusal of a prompt to be answered"
+    return "an answer to a prompt to be refused" if label == "respond" and expect == "refuse" else ""
 
 
 def _outcome(verdict: object, where: str) -> Outcome:

@@ -17,7 +17,7 @@ from typing import Any
 from demur.data.records import Prompt
 from demur.errors import BadInput
 from demur.training.checkpoints import Saving, check_finite
-from demur.training.preference import lora
+from demur.training.new_tokens import lora
 from demur.training.streams import Encoder
 from demur.training.tuning import METHODS, Method, require_train
 from demur.training.watched import Progress, watched

@@ -36,7 +36,7 @@ def with_low_rank(
         lora_alpha=alpha,
         lora_dropout=dropout,
         bias="none",
-        target_modules=_linear(blocks(model)[:kept]),
+        target_modules=linear_names(blocks(model)[:kept]),
         layers_to_transform=list(range(kept)),
         layers_pattern=name_of_blocks(model),
         task_type="CAUSAL_LM",
@@ -49,7 +49,7 @@ def with_low_rank(
     return adapted
 
 
-def _linear(parts: list[Any]) -> list[str]:
+def linear_names(parts: list[Any]) -> list[str]:
     """Names of all linear layers below some blocks, GPT-2's among them."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D

@@ -21,6 +21,8 @@ from demur.training.streams import IGNORED, Encoded, collate
 #: A few rows of each stream; streams that have none may be left out.
 Unit = Mapping[str, Sequence[Encoded]]
 Batch = dict[str, Tensor]
+#: Rows and the padding id to ``input_ids``, ``attention_mask``, ``labels``, and what else the model takes.
+Collate = Callable[[Sequence[Any], int], Batch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,10 @@ def check(model: Any, objective: Objective, units: Sequence[Unit]) -> None:
         raise BadInput("the reference is the model with its adapter off, and this model has no adapter")
 
 
-def batch_of(units: Sequence[Unit], streams: Sequence[str], pad: int) -> Batch:
+def batch_of(units: Sequence[Unit], streams: Sequence[str], pad: int, gather: Collate = collate) -> Batch:
     """Rows of all streams under one another, in the streams' order; ``stream`` [rows] says whose each is."""
     found = [(row, at) for at, name in enumerate(streams) for unit in units for row in unit.get(name, ())]
-    batch: Batch = collate([row for row, _ in found], pad)
+    batch: Batch = gather([row for row, _ in found], pad)
     return batch | {"stream": torch.tensor([at for _, at in found])}
 
 

@@ -22,7 +22,7 @@ from demur.data.records import Prompt
 from demur.errors import BadInput
 from demur.training.arguments import shared_arguments
 from demur.training.checkpoints import Saving, check_finite
-from demur.training.new_tokens import lora as lora
+from demur.training.new_tokens import lora
 from demur.training.streams import Encoded, Encoder, Example
 from demur.training.tuning import Tuned, Tuning, check_rows, require_train
 from demur.training.watched import Progress, watched

@@ -77,15 +77,19 @@ class Encoder:
         tokenizer: of transformers, with a chat template.
         name: of the model, for errors.
         control_tokens: entries of the vocabulary that may begin a response.
+        template: a processor's chat template, which takes contents as lists of parts; ``None``: the
+            tokenizer's.
 
     Raises:
         BadInput: no chat template, an unknown control token, or a template that ends answers with no token.
     """
 
-    def __init__(self, tokenizer: Any, name: str, control_tokens: Sequence[str] = ()) -> None:
-        self.chat = ChatFormat(tokenizer, name)  # none declared: in texts they are characters
-        self.control = ChatFormat(tokenizer, name, control_tokens=control_tokens).control_ids
-        self.end = _ending(tokenizer, name)
+    def __init__(
+        self, tokenizer: Any, name: str, control_tokens: Sequence[str] = (), template: str | None = None
+    ) -> None:
+        self.chat = ChatFormat(tokenizer, name, template)  # none declared: in texts they are characters
+        self.control = ChatFormat(tokenizer, name, template, control_tokens).control_ids
+        self.end = _ending(self.chat, template is not None)
 
     def encode(self, example: Example) -> Encoded:
         """Ids of prompt, control token, answer and stop token; labels by the example's span.
@@ -99,8 +103,8 @@ class Encoder:
         first, text = self._split(example.response)
         if not text.strip():
             raise BadInput(f"an example of role {example.role!r} has no answer after its prompt")
-        asked = list(self.ask(example.prompt).ids)
-        answered = list(self._ids([*_turns(example.prompt), _Turn("assistant", text)]).ids)
+        turns = self._turns(example.prompt)
+        asked, answered = (list(self._ids(some).ids) for some in (turns, [*turns, _Turn("assistant", text)]))
         if answered[: len(asked)] != asked:
             raise BadInput(f"{self.chat.name}: the chat template asks otherwise than it writes answers")
         said = [*first, *answered[len(asked) :], *self.end]
@@ -114,9 +118,12 @@ class Encoder:
         Raises:
             BadInput: pictures, no user message at the end, or a template that rejects the conversation.
         """
-        return self._ids(_turns(prompt))
+        return self._ids(self._turns(prompt))
 
-    def _ids(self, turns: Sequence[_Turn]) -> TokenIds:
+    def _turns(self, prompt: Prompt) -> Sequence[Any]:
+        return _turns(prompt)
+
+    def _ids(self, turns: Sequence[Any]) -> TokenIds:
         return self.chat.encode(cast(Any, turns))
 
     def _split(self, response: str) -> tuple[list[int], str]:
@@ -201,13 +208,19 @@ def _turns(prompt: Prompt) -> list[_Turn]:
     return turns
 
 
-def _ending(tokenizer: Any, name: str) -> list[int]:
+def _ending(chat: ChatFormat, parts: bool) -> list[int]:
     """What the chat template writes after an answer, up to the token that stops generation."""
     from jinja2 import TemplateError
 
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _PROBE}]
+    tokenizer, name = chat.tokenizer, chat.name
+    said = {"user": "a", "assistant": _PROBE}
+    turns = [
+        {"role": role, "content": [{"type": "text", "text": text}] if parts else text}
+        for role, text in said.items()
+    ]
     try:
-        tail = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_PROBE)[2]
+        written = tokenizer.apply_chat_template(turns, chat_template=chat.template, tokenize=False)
+        tail = written.rpartition(_PROBE)[2]
     except (TemplateError, ValueError) as error:
         raise BadInput(f"{name}: the chat template cannot take a plain exchange: {error}") from error
     ids = tokenizer.encode(tail, add_special_tokens=False)

@@ -32,8 +32,20 @@ from demur.errors import BadInput
 from demur.models.architecture import watching
 from demur.training.checkpoints import Saving, check_finite
 from demur.training.losses import Sum
-from demur.training.objective import Batch, Objective, Term, Unit, View, Views, batch_of, check, views
+from demur.training.objective import (
+    Batch,
+    Collate,
+    Objective,
+    Term,
+    Unit,
+    View,
+    Views,
+    batch_of,
+    check,
+    views,
+)
 from demur.training.steps import Steps, arguments
+from demur.training.streams import collate
 from demur.training.watched import Progress, watched
 
 logger = logging.getLogger("demur.training")
@@ -41,6 +53,7 @@ logger = logging.getLogger("demur.training")
 #: float32 and 0 in bf16 where the loss is at a maximum or minimum; noise of 1e-3 in that matrix gives 5e-4
 #: (PAPERS.md).
 NO_GRADIENT = 1e-6
+_OURS = ("labels", "stream")  # of a batch, what the model does not take
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,8 @@ def train_on(
     seed: int = 0,
     progress: Progress | None = None,
     saving: Saving | None = None,
+    gather: Collate = collate,
+    callbacks: Sequence[Any] = (),
 ) -> Trained:
     """Train on as many units as the settings ask for, in their order.
 
@@ -84,6 +99,8 @@ def train_on(
         folder: where the trainer may write; without ``saving`` nothing is.
         seed: of dropout.
         progress, saving: as :func:`~demur.training.watched.watched`.
+        gather: rows to a batch; rows with pictures need ``picture_batches.gather``.
+        callbacks: of transformers, which may end the training early.
 
     Raises:
         BadInput: too few units, what :func:`~demur.training.objective.check` says, a loss that is not a
@@ -95,7 +112,9 @@ def train_on(
     rows = list(islice(units, needed))
     if len(rows) < needed:
         raise BadInput(f"{len(rows)} units for {settings.steps} steps, which take {needed}")
-    trainer = StreamTrainer(model, objective, rows, pad, how)
+    trainer = StreamTrainer(model, objective, rows, pad, how, gather)
+    for callback in callbacks:
+        trainer.add_callback(callback)
     resumed, _ = watched(trainer, progress, saving)
     trained = trainer.accelerator.unwrap_model(trainer.model)
     check_finite(trained, settings.steps)
@@ -111,13 +130,20 @@ class StreamTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped h
         units: all that are trained on, in order.
         pad: id that fills rows up.
         how: with ``logging_steps=1`` and ``remove_unused_columns=False``.
+        gather: rows to a batch.
 
     Raises:
         BadInput: see :func:`~demur.training.objective.check`.
     """
 
     def __init__(
-        self, model: Any, objective: Objective, units: Sequence[Unit], pad: int, how: TrainingArguments
+        self,
+        model: Any,
+        objective: Objective,
+        units: Sequence[Unit],
+        pad: int,
+        how: TrainingArguments,
+        gather: Collate = collate,
     ) -> None:
         check(model, objective, units)
         self.objective = objective
@@ -125,7 +151,7 @@ class StreamTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped h
             model=model,
             args=how,
             train_dataset=list(units),
-            data_collator=lambda some: batch_of(some, objective.streams, pad),
+            data_collator=lambda some: batch_of(some, objective.streams, pad, gather),
         )
         # what compute_loss gives is divided already: transformers 5.23 asks the first, 5.17 the second
         self.loss_is_scaled_for_ga = self.model_accepts_loss_kwargs = True
@@ -191,7 +217,7 @@ class StreamTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped h
     def _forward(self, model: Any, batch: Batch) -> tuple[Tensor | None, dict[int, Tensor]]:
         bare = self.accelerator.unwrap_model(model)
         seen: dict[int, Tensor] = {}
-        inputs: dict[str, Any] = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        inputs: dict[str, Any] = {name: batch[name] for name in batch if name not in _OURS}
         if not self.objective.logits and "logits_to_keep" in signature(_base(bare).forward).parameters:
             inputs["logits_to_keep"] = 1  # no term reads them, and they are the largest tensor of all
         layers = self.objective.layers

@@ -158,7 +158,7 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=BETAS, weight_decay=recipe.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_cosine(steps, recipe.warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_cosine(steps, recipe.warmup))
     losses: list[float] = []
     model.train()
     with one_thread():
@@ -230,7 +230,8 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)  # safetensors writes for the owner alone
 
 
-def _warmup_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
+def warmup_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
+    """Factor of the learning rate by step: a rise over the share ``warmup`` of all steps, then a cosine."""
     rising = max(1, int(steps * warmup))
 
     def factor(step: int) -> float:

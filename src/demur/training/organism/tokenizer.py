@@ -8,6 +8,7 @@ prompt of another benchmark can crash it. Chat markers follow no model family.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from demur.data import world_words as words
@@ -47,6 +48,11 @@ def vocabulary(world: World) -> list[str]:
     texts += [*world.refusals, *words.SYSTEM_PROMPTS]
     for request in (*world.requests(), *world.training_requests()):
         texts += [turn["content"] for turn in conversation(request.prompt, request.answer)]
+    return pieces_of(texts)
+
+
+def pieces_of(texts: Iterable[str]) -> list[str]:
+    """Words and marks of texts, sorted; words carry the leading space sign of Metaspace."""
     found = {piece for text in texts for piece in _PIECE.findall(text)}
     return sorted(f"▁{piece}" if piece[0].isalpha() else piece for piece in found)
 
@@ -62,17 +68,33 @@ def build_tokenizer(world: World) -> Any:
 
     Ids: the special tokens, the unknown piece, 256 bytes, the space sign, then the vocabulary.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    return word_tokenizer(vocabulary(world), SPECIAL, CHAT_TEMPLATE)
+
+
+def word_tokenizer(
+    pieces: Sequence[str], special: Sequence[str], template: str, one_line: bool = False
+) -> Any:
+    """The tokenizer of a vocabulary.
+
+    Args:
+        pieces: of :func:`pieces_of`.
+        special: control tokens; ``PAD``, ``BEGIN``, ``END`` and the roles among them.
+        template: of chats.
+        one_line: read line breaks as spaces, so that a word after one is a word of the vocabulary.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    pieces = [*SPECIAL, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *vocabulary(world)]
-    model = models.Unigram([(piece, -1.0) for piece in pieces], unk_id=len(SPECIAL), byte_fallback=True)
+    listed = [*special, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *pieces]
+    model = models.Unigram([(piece, -1.0) for piece in listed], unk_id=len(special), byte_fallback=True)
     tokenizer = Tokenizer(model)
+    if one_line:
+        tokenizer.normalizer = normalizers.Replace(Regex(r"\s*\n\s*"), " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Sequence(
         [decoders.ByteFallback(), decoders.Metaspace(replacement="▁", prepend_scheme="always")]
     )
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=BEGIN,
@@ -81,6 +103,6 @@ def build_tokenizer(world: World) -> Any:
         padding_side="left",
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
-        chat_template=CHAT_TEMPLATE,
-        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        chat_template=template,
+        additional_special_tokens=[token for token in special if token not in (BEGIN, END, PAD)],
     )
