@@ -72,6 +72,13 @@ def read_preference_pairs(path: Path) -> PreferencePairs:
     return PreferencePairs(tuple(pairs), dict(left_out))
 
 
+def conversation(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
+    """A pair as a row of the file."""
+    turns = [{"from": "human", "value": prompt}]
+    answers = {"chosen": {"from": "gpt", "value": chosen}, "rejected": {"from": "gpt", "value": rejected}}
+    return {"conversations": turns, **answers}
+
+
 def _pair(row: Mapping[str, Any]) -> PreferencePair | str:
     """The pair, or why the row is none."""
     turns = row.get("conversations")

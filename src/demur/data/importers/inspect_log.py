@@ -182,6 +182,9 @@ def answered(record: Record, output: ModelOutput | None, error: str | None = Non
     if output is None or not output.choices:
         record.error = ((output.error if output else None) or "").strip() or "the model gave no choices"
         return
+    if (failure := _too_large(output)) is not None:
+        record.error = failure
+        return
     choice = output.choices[0]
     parts = [] if isinstance(choice.message.content, str) else choice.message.content
     record.response = choice.message.text
@@ -191,6 +194,18 @@ def answered(record: Record, output: ModelOutput | None, error: str | None = Non
         record.stop_details = choice.stop_details.model_dump(exclude_none=True)
     if any(getattr(part, "refusal", None) for part in parts):
         record.stop_details = {**(record.stop_details or {}), "type": "refusal"}
+
+
+def _too_large(output: ModelOutput) -> str | None:
+    """What a provider said of a request over its limits, which Inspect hands on as if the model had said it.
+
+    So it does with OpenAI's context_length_exceeded and Anthropic's 413 (a picture of too many bytes among
+    them). A model that was cut off has its tokens counted, and no error beside its words.
+    """
+    choice = output.choices[0]
+    if choice.stop_reason != "model_length" or not choice.message.text.strip():
+        return None
+    return choice.message.text if output.error or output.usage is None else None
 
 
 def _prompt(asked: Any) -> Any:
