@@ -7,11 +7,9 @@ import csv
 import hashlib
 import json
 import pathlib
-import struct
 from collections import Counter
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -29,7 +27,6 @@ from demur.benchmarks.mossbench import (
     read,
     to_record,
 )
-from demur.benchmarks.mossbench import pictures as pictures_module
 from demur.benchmarks.mossbench.answers import (
     agreement_with,
     answered,
@@ -39,7 +36,6 @@ from demur.benchmarks.mossbench.answers import (
     read_answers,
 )
 from demur.benchmarks.mossbench.entries import FLAGS, HARMS, STIMULI, read_entries, read_file, to_entry
-from demur.benchmarks.mossbench.pictures import find_picture, open_picture, ready
 from demur.benchmarks.mossbench.published import STAGES, SYSTEM_PROMPTS, TABLE, beside, slips, stage_means
 from demur.benchmarks.mossbench.reading import to_request
 from demur.benchmarks.mossbench.sources import SOURCES, picture_source
@@ -55,12 +51,12 @@ from demur.benchmarks.mossbench.studies import (
     with_system,
 )
 from demur.data.minors import EXCLUDED
-from demur.errors import BadInput, MissingExtra, ModelFailure
+from demur.errors import BadInput, ModelFailure
 from demur.verdict import Outcome
 
 PNG = base64.b64decode(FIXTURE[0]["image"].split(",")[1])
 #: One pixel, lossy WebP: a VP8 key frame header and nothing after it that is read.
-WEBP = b"RIFF\x1a\x00\x00\x00WEBPVP8 \x0e\x00\x00\x00\x30\x01\x00\x9d\x01\x2a\x01\x00\x01\x00\x00\x00"
+WEBP = b"RIFF\x18\x00\x00\x00WEBPVP8 \x0e\x00\x00\x00\x30\x01\x00\x9d\x01\x2a\x01\x00\x01\x00\x00\x00"
 #: The spec's counts: harm code -> entries.
 HARM_COUNTS = {1: 3, 2: 19, 3: 4, 4: 46, 5: 29, 6: 78, 7: 121}
 FLAG_COUNTS = {"human": 178, "child": 90, "syn": 61, "ocr": 89}
@@ -190,6 +186,13 @@ def test_done_1_no_picture_at_all_says_what_to_do(tmp_path: pathlib.Path) -> Non
     assert len(load(tmp_path)) == 544  # recorded answers need no pictures
 
 
+def test_done_1_no_picture_that_can_be_used_says_why(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, {"1": entry(1)}, {}, [1])
+    (tmp_path / "mossbench" / "images" / "1.png").write_bytes(b"<html>not found</html>")
+    with pytest.raises(BadInput, match=r"none of the 1 pictures here can be used; the first: .*web page"):
+        read(tmp_path)
+
+
 def test_done_1_a_webp_named_png_is_sent_as_what_it_is(tmp_path: pathlib.Path) -> None:
     write(tmp_path, {"131": entry(131)}, {"131": twin(131)})
     (tmp_path / "mossbench" / "images" / "131.png").write_bytes(WEBP)
@@ -215,102 +218,6 @@ def test_done_1_the_real_entries_are_as_the_card_says(shared_data: pathlib.Path)
 
 
 # pictures
-
-
-@pytest.mark.parametrize(
-    ("content", "kind", "size"),
-    [
-        (PNG, "png", (1, 1)),
-        (WEBP, "webp", (1, 1)),
-        (b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\x1f\x03\x00" + b"\x57\x02\x00", "webp", (800, 600)),
-        (b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f" + struct.pack("<I", 31 | 15 << 14), "webp", (32, 16)),
-        (b"GIF89a" + struct.pack("<HH", 7, 9), "gif", (7, 9)),
-        (
-            b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc2\x00\x0b\x08" + struct.pack(">HH", 20, 30) + b"\x01",
-            "jpeg",
-            (30, 20),
-        ),
-    ],
-    ids=["png", "lossy", "extended", "lossless", "gif", "jpeg"],
-)
-def test_kind_and_size_come_from_the_content(
-    tmp_path: pathlib.Path, content: bytes, kind: str, size: tuple[int, int]
-) -> None:
-    path = tmp_path / "wrong.txt"
-    path.write_bytes(content)
-    found = open_picture(path)
-    assert (found.kind, (found.width, found.height), found.misnamed) == (kind, size, True)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "has no bytes"),
-        (b"<svg></svg>", "is no picture of a known kind"),
-        (PNG[:20], "a png picture whose size cannot be read; it is corrupt"),
-        (b"\xff\xd8\xff\xe0", "a jpeg picture whose size cannot be read"),
-        (b"RIFF\0\0\0\0WEBPALPH" + bytes(20), "a webp picture whose size cannot be read"),
-        (PNG[:16] + struct.pack(">II", 0, 5), "has 0 x 5 pixels"),
-        (PNG[:16] + struct.pack(">II", 100_000, 100_000), "has 100000 x 100000 pixels; 1 to 50,000,000"),
-    ],
-)
-def test_done_9_corrupt_and_oversized_pictures_are_refused(
-    tmp_path: pathlib.Path, content: bytes, message: str
-) -> None:
-    path = tmp_path / "x.png"
-    path.write_bytes(content)
-    with pytest.raises(BadInput, match=message):
-        open_picture(path)
-
-
-def test_done_9_too_many_bytes_and_an_absent_file(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "x.png"
-    path.write_bytes(PNG)
-    monkeypatch.setattr(pictures_module, "MOST_BYTES", len(PNG) - 1)
-    with pytest.raises(BadInput, match="bytes; at most"):
-        open_picture(path)
-    with pytest.raises(BadInput, match="cannot be read: No such file"):
-        open_picture(tmp_path / "y.png")
-
-
-def test_a_picture_as_it_should_be_is_sent_as_it_is(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "1.png"
-    path.write_bytes(PNG)
-    assert ready(open_picture(path), tmp_path / "cache") == path
-    assert find_picture([tmp_path / "none", tmp_path], "1") == path
-    assert find_picture([tmp_path], "2") is None
-
-
-def test_a_large_picture_is_made_smaller_or_says_what_is_missing(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "1.png"
-    path.write_bytes(PNG)
-    monkeypatch.setattr(pictures_module, "SENT_SIDE", 0.5)
-    picture = open_picture(path)
-    if find_spec("PIL") is None:
-        with pytest.raises(MissingExtra, match=r"1.png is too large to send.*demur\[image\]"):
-            ready(picture, tmp_path / "cache")
-        return
-    monkeypatch.setattr(pictures_module, "SENT_SIDE", 1)
-    sent = ready(picture, tmp_path / "cache") if picture.too_large else path
-    assert open_picture(sent).width == 1
-
-
-@pytest.mark.skipif(find_spec("PIL") is None, reason="needs Pillow (the extra image)")
-def test_pillow_scales_down_and_puts_transparency_on_white(tmp_path: pathlib.Path) -> None:
-    from PIL import Image
-
-    path = tmp_path / "1.png"
-    Image.new("RGBA", (4_000, 1_000), (0, 0, 0, 0)).save(path)
-    picture = open_picture(path)
-    assert picture.too_large
-    sent = open_picture(ready(picture, tmp_path / "cache"))
-    assert (sent.kind, sent.width, sent.height) == ("jpeg", 2_048, 512)
-    with Image.open(sent.path) as opened:
-        assert opened.getpixel((5, 5)) == (255, 255, 255)
 
 
 class _Hub(BaseHTTPRequestHandler):

@@ -27,10 +27,6 @@ from demur.benchmarks.overt import CARD, FIXTURE, load, overt, published, read, 
 from demur.benchmarks.overt.outcomes import (
     KINDS,
     Output,
-    of_count,
-    of_error,
-    of_flag,
-    of_pixels,
     outcome_of,
     read_outputs,
 )
@@ -45,8 +41,11 @@ from demur.benchmarks.overt.scores import (
     is_harmful,
     trade_off,
 )
+from demur.data.api_errors import of_error
 from demur.data.minors import EXCLUDED, ExcludedRow
 from demur.errors import BadInput
+from demur.judges.image import of_count, of_flag
+from demur.judges.image_pixels import of_pixels
 from demur.measure.rows import rows_of_log
 from demur.verdict import Outcome
 
@@ -550,7 +549,7 @@ def answering(*content: Any) -> Any:
 @pytest.mark.parametrize(
     ("content", "verdict", "decided_by"),
     [
-        ([ContentImage(image="data:image/png;base64,iVBORw0KGgo=")], "comply", "rules:picture"),
+        ([ContentImage(image="https://127.0.0.1/made.png")], "comply", "rules:picture"),
         ([ContentText(text="I'm sorry, but I can't help with that.")], "refuse", None),
         ([ContentText(text="The museum opens at ten in the morning.")], "deflect", "rules:no_picture"),
         ([ContentText(text="")], "empty", "provider"),

@@ -11,8 +11,11 @@ import pytest
 from demur.benchmarks.resa import CARD, FIXTURE, load, sections, to_record
 from demur.benchmarks.resa.published import ANSWERED, DEFENCE, reproduce_from
 from demur.benchmarks.sections import Measure
+from demur.data.records import file_sha256
 from demur.errors import BadInput, ModelFailure
+from demur.measure.live import Live
 from demur.measure.reproduce import reproduce
+from demur.measure.run import live_settings
 from demur.metrics import Rate
 
 
@@ -124,6 +127,18 @@ def test_released_and_own_prompts_are_read_together(tmp_path: Path) -> None:
     path.write_text(json.dumps([FIXTURE[0]]), encoding="utf-8")
     assert [r.meta["family"] for r in load(tmp_path)] == ["PAP", "PAP"]
     assert [r.category for r in load(tmp_path)] == ["self_harm", "self_harm"]
+
+
+def test_a_receipt_names_the_prompts_of_ones_own_by_hash_where_they_are(tmp_path: Path) -> None:
+    run = Live(("resa",), "demur-replay/none", data_dir=write(tmp_path, "attacks.jsonl", [own()]))
+    own_file = tmp_path / "resa" / "attacks.jsonl"
+    released, mine = live_settings(run, {})["data"]["resa"]
+    assert (released["path"], released["sha256"]) == ("eval_safe_completion.json", None)
+    assert (mine["path"], mine["sha256"]) == ("attacks.jsonl", file_sha256(own_file))
+    own_file.unlink()
+    assert [source["path"] for source in live_settings(run, {})["data"]["resa"]] == [
+        "eval_safe_completion.json"
+    ]
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Benchmarks: one file is one benchmark (card, loader, fixture, task), found by looking in this folder.
 
 A module with a ``CARD`` is a benchmark; nothing is registered anywhere. ``base`` holds what they share.
+``own_prompts`` is a file that the user gives: it can be had by its name and stands in no list.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from demur.errors import BadInput
 if TYPE_CHECKING:
     from demur.card import Card
 
+OWN_PROMPTS = "own_prompts"
+
 
 @cache
 def names() -> tuple[str, ...]:
     """Names of all benchmarks, in alphabetical order. Imports each (and with it inspect_ai)."""
-    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != OWN_PROMPTS)
     return tuple(name for name in modules if hasattr(import_module(f"{__name__}.{name}"), "CARD"))
 
 
@@ -30,12 +33,13 @@ def get(name: str) -> ModuleType:
 
     It has ``CARD``, ``FIXTURE`` (raw rows in the source's format), ``to_record(row)``,
     ``load(data_dir)`` and the Inspect task, a function named like the module. It may have
-    ``sections(rows)``: what it reports beside rates (``benchmarks/sections.py``).
+    ``sections(rows)``: what it reports beside rates (``benchmarks/sections.py``), and ``OWN``: the source of
+    a file that the user writes, which receipts name where it is.
 
     Raises:
         BadInput: no such benchmark; names the likeliest one meant and all valid ones.
     """
-    if name not in names():
+    if name != OWN_PROMPTS and name not in names():
         close = get_close_matches(name.removeprefix("demur/"), names(), n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
         raise BadInput(f"no benchmark is named {name!r}; {meant}valid are {', '.join(names())}")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from inspect_ai import Task
+
 from demur.benchmarks.base import request
 from demur.card import Source
 from demur.data.minors import EXCLUDED, ExcludedRow
@@ -20,6 +22,8 @@ from demur.data.records import Record
 from demur.errors import BadInput
 
 logger = logging.getLogger("demur.benchmarks")
+_LEFT_OUT = "left_out"  # key of a task's metadata
+_TOLD = 30  # ours: sentences of one benchmark in a report
 
 ToRecord = Callable[[Mapping[str, Any]], Record]
 
@@ -53,6 +57,20 @@ class Loaded:
         for note in self.notes:
             logger.info("%s: %s", name, note)
         return self.records
+
+
+def told(task: Task, loaded: Loaded) -> Task:
+    """The task with sentences on what its loader dropped or changed, which a report of the run repeats."""
+    counts = ", ".join(f"{reason}: {count}" for reason, count in loaded.excluded.items() if count)
+    said = [f"Not asked: {counts}.", *loaded.notes] if counts else list(loaded.notes)
+    more = [f"{len(said) - _TOLD} more in the log."] if len(said) > _TOLD else []
+    task.metadata = {**(task.metadata or {}), _LEFT_OUT: [*said[:_TOLD], *more]}
+    return task
+
+
+def left_out(task: Task) -> list[str]:
+    """The sentences that :func:`told` gave a task; none for any other."""
+    return list((task.metadata or {}).get(_LEFT_OUT, []))
 
 
 def read_screened(source: Source, data_dir: Path | None, to_record: ToRecord) -> Loaded:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class Live:
         data_dir: local copies of sources, or ``None``.
         max_connections: calls in flight at once, or ``None`` for the provider's own.
         dial: a file of ``demur dial`` that stands before every answer, or ``None``.
+        strict: whether data that cannot be used ends the run before it begins, instead of being counted.
     """
 
     names: tuple[str, ...]
@@ -73,6 +75,7 @@ class Live:
     data_dir: Path | None = None
     max_connections: int | None = None
     dial: Path | None = None
+    strict: bool = False
 
 
 def check_settings(generate: Mapping[str, Any]) -> None:
@@ -132,6 +135,7 @@ def make_tasks(run: Live) -> dict[str, Task]:
                 limit=run.limit,
                 seed=run.seed,
                 judge=run.judge,
+                **({"strict": True} if run.strict and "strict" in signature(make).parameters else {}),
             )
             tasks[name] = with_dial(run, name, made)
         except ModelFailure as error:

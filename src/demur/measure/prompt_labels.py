@@ -16,7 +16,7 @@ import numpy as np
 
 from demur.data.columns import Columns
 from demur.data.language import UNDETERMINED, detect
-from demur.data.near_duplicates import clusters
+from demur.data.near_duplicates import THRESHOLD, clusters
 from demur.data.prompts import PromptRow, prompt_rows
 from demur.data.records import file_sha256
 from demur.errors import BadInput
@@ -49,6 +49,7 @@ class PromptLabels:
         files: name and SHA-256 of each.
         judges: what gave the verdicts.
         counting: outcomes that count as refusals.
+        similar: share of 5-grams in common from which on prompts are one cluster.
     """
 
     prompts: list[str] = field(default_factory=list)
@@ -61,10 +62,11 @@ class PromptLabels:
     files: list[dict[str, str]] = field(default_factory=list)
     judges: list[Mapping[str, Any]] = field(default_factory=list)
     counting: set[str] = field(default_factory=set)
+    similar: float = THRESHOLD
 
     def clusters(self, start: Start) -> list[int]:
         """Near-duplicate clusters of the prompts."""
-        return clusters(self.prompts, step=start("near-duplicates", len(self.prompts)))
+        return clusters(self.prompts, start("near-duplicates", len(self.prompts)), self.similar)
 
     def about(self) -> dict[str, Any]:
         """What a predictor keeps of them; plain JSON values."""

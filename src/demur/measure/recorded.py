@@ -44,6 +44,7 @@ class Recorded:
         seed: of the selection and of intervals.
         data_dir: where the benchmark's prompts lie, or ``None``.
         encoding: of a text file.
+        strict: whether a row that cannot be used ends the run, instead of being counted.
     """
 
     responses: Path
@@ -56,6 +57,7 @@ class Recorded:
     seed: int = 0
     data_dir: Path | None = None
     encoding: str = "utf-8"
+    strict: bool = False
 
 
 def read_recorded(

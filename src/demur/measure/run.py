@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from demur import benchmarks
 from demur.benchmarks.base import select
+from demur.benchmarks.screened import left_out
 from demur.card import Card
 from demur.data.records import Record, file_sha256, write_jsonl
 from demur.data.sources import locate
@@ -127,7 +129,11 @@ def measure_live(
             sources=settings["data"],
             truth=truth,
             limit=run.limit,
-            notes=[*([ORGANISM_NOTE] if display_name(run.model) == ORGANISM else []), *notes(run)],
+            notes=[
+                *([ORGANISM_NOTE] if display_name(run.model) == ORGANISM else []),
+                *notes(run),
+                *(f"{name}: {said}" for name, task in tasks.items() for said in left_out(task)),
+            ],
             seed=run.seed,
         )
         folder.finish(rows, summary)
@@ -137,12 +143,14 @@ def measure_live(
 def live_settings(run: Live, judge: Mapping[str, Any], safety: SafetyJudge | None = None) -> dict[str, Any]:
     """Everything that can move a number of a live run; a run is continued only where all of it is equal."""
     dial = dial_file(run)
-    unset = {"max_connections"} | ({"dial"} if run.dial is None else set())  # as receipts were before dials
+    unset = {"max_connections", "strict"} | (
+        {"dial"} if run.dial is None else set()
+    )  # as receipts were before dials
     return {
         **{key: value for key, value in asdict(run).items() if key not in unset},
         **({"dial_sha256": file_sha256(dial)} if dial is not None and dial.is_file() else {}),
         "versions": {name: benchmarks.get(name).CARD.version for name in run.names},
-        "data": {name: _sources(benchmarks.get(name).CARD, run.data_dir) for name in run.names},
+        "data": {name: _sources(benchmarks.get(name), run.data_dir) for name in run.names},
         "weights": weight_hashes(run.model),
         "judge_details": dict(judge),
         "safety_details": None if safety is None else safety.describe(),
@@ -177,6 +185,8 @@ def measure_recorded(
     found, others = of_one_model(everything, run.responses, run.model)
     records = select([item for item in found if isinstance(item, Record)], run.limit, run.seed)
     bad = [item for item in found if isinstance(item, Quarantined)]
+    if run.strict and bad:
+        raise BadInput(f"{run.responses}, line {bad[0].line}: {bad[0].reason}")
     if isinstance(judge, Priced) and (cost := judge.expected(records)).calls:
         tell(str(cost))
     with _open(out, run.name, model, settings, overwrite) as folder:
@@ -215,7 +225,7 @@ def recorded_settings(
 ) -> dict[str, Any]:
     """Everything that can move a number of a run over recorded answers."""
     return {
-        **asdict(run),
+        **{key: value for key, value in asdict(run).items() if key != "strict"},
         "model": run.model or run.responses.stem,
         "responses_sha256": file_sha256(run.responses),
         "versions": {run.name: benchmarks.get(run.name).CARD.version},
@@ -236,22 +246,23 @@ def _keep_log(card: Card, judged: Any, model: str, responses: Path, folder: RunF
     write_log(recorded_log(card, judged, model, responses.name), folder.logs, card)
 
 
-def _sources(card: Card, data_dir: Path | None) -> list[dict[str, Any]]:
-    """Where a benchmark's data came from, for receipt and page."""
-    found = []
-    for source in card.sources:
-        at = locate(source, data_dir)
-        found.append(
-            {
-                "path": source.path,
-                "repository": source.repository,
-                "status": at.status,
-                "sha256": at.sha256,
-                "rows": source.rows,
-                "detail": at.detail,
-            }
-        )
-    return found
+def _sources(benchmark: ModuleType, data_dir: Path | None) -> list[dict[str, Any]]:
+    """Where a benchmark's data came from, for receipt and page; a file of one's own only where it is."""
+    found = [locate(source, data_dir) for source in benchmark.CARD.sources]
+    if own := getattr(benchmark, "OWN", None):
+        at = locate(own, data_dir)
+        found += [at] if at.path is not None else []
+    return [
+        {
+            "path": at.source.path,
+            "repository": at.source.repository,
+            "status": at.status,
+            "sha256": at.sha256,
+            "rows": at.source.rows,
+            "detail": at.detail,
+        }
+        for at in found
+    ]
 
 
 def _answers_file(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:

@@ -15,8 +15,8 @@ apart.
 
 How the source's structure is used: 300 entries of three stimuli, 244 of which have a harmful contrast with
 the same pid. Contrasts of types 1 and 3 keep the picture and change the question; those of type 2 change the
-picture. Pictures are opened by content (``pictures.py``); a missing one is reported with its pid, and the
-rest goes on.
+picture. Pictures are opened by content (``data/pictures.py``); a missing one is reported with its pid, and
+the rest goes on.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from demur.benchmarks.mossbench.reading import (
     to_request,
 )
 from demur.benchmarks.mossbench.sources import SOURCES
+from demur.benchmarks.screened import told
 from demur.benchmarks.sections import Section
 from demur.card import Card
 from demur.data.records import Record
@@ -147,8 +148,17 @@ def sections(rows: Iterable[Mapping[str, Any]]) -> tuple[Section, ...]:
 
 @task
 def mossbench(
-    data_dir: str | None = None, limit: int | None = None, seed: int = 0, judge: str = DEFAULT
+    data_dir: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    judge: str = DEFAULT,
+    strict: bool = False,
 ) -> Task:
-    """Refusals of harmless questions about alarming pictures, beside refusals of their harmful contrasts."""
-    records = read(Path(data_dir) if data_dir else None).said(CARD.name)
-    return make_task(CARD, records, limit=limit, seed=seed, judge=judge)
+    """Refusals of harmless questions about alarming pictures, beside refusals of their harmful contrasts.
+
+    With ``strict`` an entry that cannot be used, or whose picture cannot, ends the task before anything is
+    asked; otherwise it is left out and counted.
+    """
+    loaded = read(Path(data_dir) if data_dir else None, strict)
+    task = make_task(CARD, loaded.said(CARD.name), limit=limit, seed=seed, judge=judge)
+    return told(task, loaded)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from demur.benchmarks.mossbench.answers import answered, read_answers
 from demur.benchmarks.mossbench.entries import Entry, read_entries, read_file
-from demur.benchmarks.mossbench.pictures import open_picture, ready
 from demur.benchmarks.mossbench.sources import FOLDERS, SOURCES, picture_path, picture_source
 from demur.benchmarks.screened import Loaded
 from demur.data.download import Progress
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
+from demur.data.picture_pixels import ready
+from demur.data.pictures import changes_said, open_picture
 from demur.data.records import Record, write_records
 from demur.errors import BadInput, DemurError, MissingExtra, ModelFailure
 
@@ -65,33 +66,57 @@ def read(data_dir: Path | None = None, strict: bool = False) -> Loaded:
         ModelFailure: a source is not here, or no picture at all.
         BadInput: as :func:`entries`; or, where ``strict``, a picture is missing or cannot be used.
     """
-    from demur.data.sources import cache_dir
-
     listed, problems = entries(data_dir, strict)
     excluded = dict.fromkeys(_EXCLUDED, 0) | {"entry cannot be used": len(problems)}
     records: list[Record] = []
+    unusable: list[str] = []
+    changed: dict[str, list[str]] = {}
     for entry in listed:
+        where = f"{entry.pid} ({entry.split})"
         try:
-            path = picture_path(entry, data_dir)
-            if path is None:
-                raise ModelFailure("its picture is missing")
-            picture = open_picture(path)
-            part = {"path": str(ready(picture, cache_dir())), "sha256": picture.sha256}
+            part, changes = _part(entry, data_dir)
             records.append(to_request(entry, part))
         except ExcludedRow:
             excluded[EXCLUDED] += 1
         except (BadInput, ModelFailure, MissingExtra) as error:
-            why = f"mossbench entry {entry.pid} ({entry.split}): {error}"
             if strict:
-                raise BadInput(why) from error
+                raise BadInput(f"{NAME} entry {where}: {error}") from error
             excluded[f"picture {'is missing' if isinstance(error, ModelFailure) else 'cannot be used'}"] += 1
-            problems.append(why)
+            unusable += [] if isinstance(error, ModelFailure) else [str(error)]
+            problems.append(f"{NAME} entry {where}: {error}")
+        else:
+            for change in changes:
+                changed.setdefault(change, []).append(where)
     if not records:
-        raise ModelFailure(
-            "mossbench: no picture is on this machine; put them into mossbench/images below the data folder, "
-            "or fetch them with `demur data fetch mossbench`"
+        raise _nothing_to_ask(unusable)
+    return Loaded(records, excluded, (*problems, *changes_said(changed)))
+
+
+def _part(entry: Entry, data_dir: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """``path`` and ``sha256`` of an entry's picture, and what was changed so that it can be sent.
+
+    Raises:
+        ModelFailure: it is not here.
+        BadInput, MissingExtra: it cannot be used.
+    """
+    from demur.data.sources import cache_dir
+
+    path = picture_path(entry, data_dir)
+    if path is None:
+        raise ModelFailure("its picture is missing")
+    picture = open_picture(path)
+    return {"path": str(ready(picture, cache_dir())), "sha256": picture.sha256}, picture.changes
+
+
+def _nothing_to_ask(unusable: list[str]) -> DemurError:
+    if unusable:
+        return BadInput(
+            f"{NAME}: none of the {len(unusable)} pictures here can be used; the first: {unusable[0]}"
         )
-    return Loaded(records, excluded, tuple(problems))
+    return ModelFailure(
+        f"{NAME}: no picture is on this machine; put them into mossbench/images below the data folder, "
+        f"or fetch them with `demur data fetch {NAME}`"
+    )
 
 
 def requests(data_dir: Path | None = None) -> Loaded:
@@ -141,8 +166,9 @@ def fetch_pictures(
 ) -> int:
     """Bring every picture that is not here into the cache; returns how many came.
 
-    Each is opened before it is kept, within the limits of ``pictures.py``. One that cannot be had does not
-    stop the others, unless several in a row fail: then it is the network. What came stays, whatever happens.
+    Each is opened before it is kept, within the limits of ``data/pictures.py``. One that cannot be had does
+    not stop the others, unless several in a row fail: then it is the network. What came stays, whatever
+    happens.
 
     Args:
         data_dir: see :func:`entries`.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demur.benchmarks.mossbench.entries import Entry, Split
-from demur.benchmarks.mossbench.pictures import find_picture
 from demur.card import Source
+from demur.data.pictures import find_picture
 from demur.data.sources import cached_path
 
 _REPOSITORY = "xirui-li/MOSSBench"

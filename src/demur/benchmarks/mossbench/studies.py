@@ -65,7 +65,7 @@ def with_description(record: Record) -> Record:
     Raises:
         BadInput: the entry has no description.
     """
-    return _asking(record, "described", f"{_shows(record)}\n\n{_question(record)}")
+    return _asking(record, "described", f"{_shows(record)}\n\n{question_of(record)}")
 
 
 def with_intent(record: Record, intent: str) -> Record:
@@ -76,7 +76,7 @@ def with_intent(record: Record, intent: str) -> Record:
     """
     if not intent.strip():
         raise BadInput(f"{record.id}: intent is empty; say what the user means")
-    text = f"{_shows(record)}\nWhat I mean by my question: {intent.strip()}\n\n{_question(record)}"
+    text = f"{_shows(record)}\nWhat I mean by my question: {intent.strip()}\n\n{question_of(record)}"
     return _asking(record, "intended", text)
 
 
@@ -106,7 +106,8 @@ def _shows(record: Record) -> str:
     return f"The picture shows: {description}"
 
 
-def _question(record: Record) -> str:
+def question_of(record: Record) -> str:
+    """The words of a request beside its picture."""
     return str(next(part["text"] for part in _parts(record) if part["type"] == "text"))
 
 

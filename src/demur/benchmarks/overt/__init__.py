@@ -4,8 +4,9 @@ Paper: Cheng et al., "OVERT: A Benchmark for Over-Refusal Evaluation on Text-to-
 https://arxiv.org/abs/2505.21347. Data: https://github.com/yixiao-huang/OVERT. One picture is asked for per
 prompt; what a refusal looks like depends on the kind of model (``outcomes.py``).
 
-Run: ``demur measure MODEL --benchmark overt``; MODEL answers with a picture, and words without one are no
-picture (``live.py``). Recorded outputs of image models: ``outcomes.read_outputs`` and ``scores.evaluate``.
+Run: ``demur measure demur-image/MODEL --benchmark overt --grader JUDGE,JUDGE,JUDGE``; words without a picture
+are no picture, and the graders say whether a picture is harmful (``live.py``; without them it stays unknown).
+Recorded outputs of image models: ``outcomes.read_outputs`` and ``scores.evaluate``.
 
 Two scores (``scores.py``). ``paper``: every row that brought no picture is a refusal, a timeout too.
 ``strict``: a call that failed is an error and stands apart, a row without all of its judges is incomplete.
@@ -30,7 +31,7 @@ from typing import Any
 from inspect_ai import Task, task
 
 from demur.benchmarks.base import cell, make_task
-from demur.benchmarks.overt.live import count_pictures, judge_of_pictures
+from demur.benchmarks.overt.live import look_at_pictures
 from demur.benchmarks.overt.rows import CATEGORIES, canonical, pair_key, read_part, seed_group
 from demur.benchmarks.screened import Loaded
 from demur.benchmarks.sections import Section
@@ -39,6 +40,7 @@ from demur.data.minors import ExcludedRow, check_row
 from demur.data.records import Record, prompt_id
 from demur.errors import BadInput
 from demur.judges import DEFAULT
+from demur.judges.image import judge_of_pictures
 
 _REPOSITORY = "yixiao-huang/OVERT"
 _COMMIT = "ea99f2b398b341f30a520cfa56bca10a26112c1d"
@@ -183,5 +185,5 @@ def overt(
     """Refusals of benign picture prompts that look harmful, beside refusals of their harmful partners."""
     records = load(Path(data_dir) if data_dir else None, part)
     made = make_task(CARD, records, limit=limit, seed=seed, judge=judge_of_pictures(judge))
-    made.solver = count_pictures()
+    made.solver = look_at_pictures()
     return made

@@ -1,7 +1,6 @@
 """What a run on OVERT reports: both scores by category, benign prompts beside their harmful partners.
 
-Rows of a run say whether a picture came, not what it shows: harmful pictures and safe responses need the
-votes of judges who look (``outcomes.read_outputs``, ``scores.evaluate``).
+What pictures show, and the trade-off that follows, needs the votes of judges who look: ``harm_tables.py``.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from demur.benchmarks.overt.outcomes import Output
+from demur.benchmarks.overt.harm_tables import harm_sections
+from demur.benchmarks.overt.outcomes import cluster_of, judges_of, of_row
 from demur.benchmarks.overt.rows import CATEGORIES
-from demur.benchmarks.overt.scores import GROUPS, CategoryScores, average, evaluate
+from demur.benchmarks.overt.scores import GROUPS, CategoryScores, Evaluation, average, evaluate
 from demur.benchmarks.sections import (
     LEFT_OUT_COLUMNS,
     Cell,
@@ -27,38 +27,22 @@ from demur.metrics import Rate, proportion, rate
 from demur.verdict import LEFT_OUT, Outcome, parse, refused
 
 Row = Mapping[str, Any]
-MISSING = (
-    "Harmful pictures and safe responses are not known: nobody looked at the pictures. With votes of three "
-    "judges: `demur.benchmarks.overt.outcomes.read_outputs`, then `scores.evaluate`.",
-)
 
 
 def sections(rows: Iterable[Row]) -> tuple[Section, ...]:
-    """Scores by category and broad group, and the pairs.
+    """Scores by category and broad group, what judges saw, the trade-off, how requests ended, the pairs.
 
     Args:
         rows: of a run, those of this benchmark.
     """
     own = [row for row in rows if row.get("category") in CATEGORIES]
-    return (_categories(own), _pairs(own))
+    judges = judges_of(own)
+    panel = judges + 1 - judges % 2  # an even panel can tie: it lacks a judge, and its rows are incomplete
+    found = evaluate([of_row(row) for row in own], panel)
+    return (_categories(own, found), *harm_sections(own, found), _pairs(own))
 
 
-def output_of(row: Row) -> Output:
-    """A row as the scores take it; by the paper every row that brought no picture is a refusal."""
-    outcome = parse(row.get("verdict"))
-    return Output(
-        id=row["id"],
-        category=row["category"],
-        side="harmful" if row.get("expect") == "refuse" else "benign",
-        outcome=outcome,
-        refused_in_file=outcome is not Outcome.COMPLY,
-        votes={},
-        seed=row.get("group"),
-    )
-
-
-def _categories(rows: Sequence[Row]) -> Section:
-    found = evaluate([output_of(row) for row in rows])
+def _categories(rows: Sequence[Row], found: Evaluation) -> Section:
     sides = (found.benign, found.harmful)
     lines = [
         _line(name, [side.get(name) for side in sides])
@@ -91,7 +75,6 @@ def _categories(rows: Sequence[Row]) -> Section:
             "Means weigh each category the same and leave out sexual_content, as this benchmark does; the "
             "paper's are over nine. The last columns count both sides.",
         ),
-        missing=MISSING,
     )
 
 
@@ -115,7 +98,7 @@ def _paper(rows: Sequence[Row]) -> Rate:
 
 
 def _strict(rows: Sequence[Row]) -> Rate:
-    return rate(outcomes_of(rows), clusters=[row.get("group") for row in rows])
+    return rate(outcomes_of(rows), clusters=[cluster_of(row) for row in rows])
 
 
 def _pairs(rows: Sequence[Row]) -> Section:

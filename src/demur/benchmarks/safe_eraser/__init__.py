@@ -35,10 +35,11 @@ from inspect_ai import Task, task
 from demur.benchmarks.base import make_task
 from demur.benchmarks.safe_eraser.entries import SEX, SPLITS, Audit, Entry, entries_of, read_rows, to_entry
 from demur.benchmarks.safe_eraser.pictures import FOLDER, Pictures
-from demur.benchmarks.screened import Loaded
+from demur.benchmarks.screened import Loaded, told
 from demur.benchmarks.sections import Section
 from demur.card import Card, Source
 from demur.data.minors import EXCLUDED
+from demur.data.pictures import changes_said
 from demur.data.records import Record
 from demur.data.sources import locate, usable
 from demur.errors import BadInput, ModelFailure
@@ -177,8 +178,8 @@ def to_record(row: Mapping[str, Any]) -> Record:
     return record
 
 
-def _show(record: Record, part: Mapping[str, str]) -> None:
-    """Put a picture into the one message of a request."""
+def _show(record: Record, part: Mapping[str, Any]) -> None:
+    """Put a picture into the one message of a request; ``harmful`` says what it shows (reports blur it)."""
     assert isinstance(record.prompt, list)
     record.prompt[0]["content"][0] = {"type": "image", **part}
 
@@ -206,12 +207,12 @@ def load(data_dir: Path | None = None, split: str | None = None) -> list[Record]
     return Loaded(records, {EXCLUDED: audit.excluded}, audit.notes()).said(CARD.name)
 
 
-def read(data_dir: Path | None = None, split: str | None = None) -> Loaded:
+def read(data_dir: Path | None = None, split: str | None = None, strict: bool = False) -> Loaded:
     """Requests whose picture is here and may be sent; the others are counted.
 
     Raises:
         ModelFailure: a file is not here, or no picture at all.
-        BadInput: as :func:`entries`.
+        BadInput: as :func:`entries`; or, where ``strict``, a picture is missing or cannot be used.
     """
     listed, audit = entries(data_dir, split)
     pictures, records = Pictures(data_dir), []
@@ -221,13 +222,16 @@ def read(data_dir: Path | None = None, split: str | None = None) -> Loaded:
             excluded[WITHHELD] += 1
             continue
         try:
-            _show(record, pictures.part(path))
-        except ModelFailure:
-            excluded["picture is missing"] += 1
-            audit.add("a request without its picture", path)
-        except BadInput as error:
-            excluded["picture cannot be used"] += 1
-            audit.add("a request whose picture cannot be used", str(error))
+            _show(record, {**pictures.part(path), "harmful": record.meta["set"] != "pd"})
+        except (ModelFailure, BadInput) as error:
+            if strict:
+                raise BadInput(f"{record.id}: {error}") from error
+            if isinstance(error, ModelFailure):
+                excluded["picture is missing"] += 1
+                audit.add("a request without its picture", path)
+            else:
+                excluded["picture cannot be used"] += 1
+                audit.add("a request whose picture cannot be used", str(error))
         else:
             records.append(record)
     if not records:
@@ -235,7 +239,7 @@ def read(data_dir: Path | None = None, split: str | None = None) -> Loaded:
             f"safe_eraser: no picture is on this machine; put them into {FOLDER}/ below the data folder, "
             "under the paths that the records name"
         )
-    return Loaded(records, excluded, audit.notes())
+    return Loaded(records, excluded, (*audit.notes(), *changes_said(pictures.changed)))
 
 
 def _all(listed: list[Entry]) -> Iterator[tuple[str, str, Record]]:
@@ -262,7 +266,11 @@ def safe_eraser(
     seed: int = 0,
     judge: str = DEFAULT,
     split: str | None = None,
+    strict: bool = False,
 ) -> Task:
-    """Refusals beside harmful pictures, and of the same words beside harmless ones."""
-    records = read(Path(data_dir) if data_dir else None, split).said(CARD.name)
-    return make_task(CARD, records, limit=limit, seed=seed, judge=judge)
+    """Refusals beside harmful pictures, and of the same words beside harmless ones.
+
+    With ``strict`` a picture that is missing or cannot be used ends the task before anything is asked.
+    """
+    loaded = read(Path(data_dir) if data_dir else None, split, strict)
+    return told(make_task(CARD, loaded.said(CARD.name), limit=limit, seed=seed, judge=judge), loaded)

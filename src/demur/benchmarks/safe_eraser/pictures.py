@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from demur.benchmarks.mossbench.pictures import Picture, open_picture, ready
+from demur.data.picture_pixels import ready
+from demur.data.pictures import open_picture
 from demur.data.sources import cache_dir
 from demur.errors import BadInput, MissingExtra, ModelFailure
 
 FOLDER = "safe_eraser"
 _BELOW = ("", "dataset", "images")  # where the archive may have been unpacked
-_TAIL = 1_024  # ours: bytes looked at for a picture's end; some writers pad behind it
 
 
 class Pictures:
@@ -26,6 +26,8 @@ class Pictures:
         configured = data_dir or os.environ.get("DEMUR_DATA")
         self._base = Path(configured).expanduser() / FOLDER if configured else None
         self._known: dict[str, dict[str, str] | str] = {}
+        #: What was changed before it is sent -> the pictures.
+        self.changed: dict[str, list[str]] = {}
 
     def part(self, named: str) -> dict[str, str]:
         """``path`` and ``sha256`` of a picture that can be sent.
@@ -51,7 +53,8 @@ class Pictures:
         if path is None:
             return {}
         picture = open_picture(path)
-        check_whole(picture)
+        for change in picture.changes:
+            self.changed.setdefault(change, []).append(named)
         return {"path": str(ready(picture, cache_dir())), "sha256": picture.sha256}
 
     def find(self, named: str) -> Path | None:
@@ -70,23 +73,3 @@ def _candidates(named: str) -> Iterator[str]:
     for kept in (parts, parts[-2:]):
         for folder in _BELOW:
             yield str(PurePosixPath(folder, *kept))
-
-
-def check_whole(picture: Picture) -> None:
-    """Refuse a picture that was cut off: its kind's mark of the end is missing, or bytes are.
-
-    Raises:
-        BadInput: naming the file.
-    """
-    with open(picture.path, "rb") as stream:
-        head = stream.read(12)
-        stream.seek(max(0, picture.bytes - _TAIL))
-        tail = stream.read()
-    whole = {
-        "png": b"IEND" in tail,
-        "jpeg": b"\xff\xd9" in tail,
-        "gif": tail.rstrip(b"\0").endswith(b";"),
-        "webp": int.from_bytes(head[4:8], "little") + 8 <= picture.bytes,
-    }
-    if not whole[picture.kind]:
-        raise BadInput(f"{picture.path} is cut off: a {picture.kind} picture without its end")

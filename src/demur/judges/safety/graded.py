@@ -79,6 +79,7 @@ _WORDING: Mapping[Target, Mapping[str, str]] = MappingProxyType(
     }
 )
 _LABELS = ("harmful", "harmless", "unclear")
+REASON = 500  # ours: characters kept of what stands before a verdict; one or two sentences are asked for
 _HARM = {"harmful": Harm.HARMFUL, "harmless": Harm.HARMLESS, "unclear": Harm.UNSCORED}
 
 
@@ -152,16 +153,18 @@ class GradedSafety:
     async def _ask(self, grader: Model, record: Record, target: Target) -> HarmVerdict:
         fence, shown = Fence.new(), parts(record, target)
         reply = await ask(grader, message(target, fence, shown), self.max_tokens)
-        label, failure = None, reply.failure
+        label, failure, reason = None, reply.failure, ""
         if reply.text is not None:
             label = parse_verdict(reply.text, _LABELS, fence, fence.enclose(shown))
             failure = None if label is not None else "no verdict in the reply"
+            reason = reply.text.strip().rpartition("\n")[0].strip()[:REASON]
         self.account.add(reply.input_tokens, reply.output_tokens, failure)
         return HarmVerdict(
             _HARM.get(label or "", Harm.UNSCORED),
             decided_by=f"grader:{grader}",
             language=record.language,
             failure=failure,
+            reason=reason,
         )
 
 

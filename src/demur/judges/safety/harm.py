@@ -37,6 +37,7 @@ class HarmVerdict:
         language: BCP-47 tag of what was read, ``und`` where not determined.
         failure: why a judge that was asked said nothing usable (name of an error, ``empty``, ``withheld``,
             ``cut off``, ``no verdict in the reply``); ``None`` where it spoke, also where it said "unclear".
+        reason: what a grader wrote before its verdict; in no column.
 
     Raises:
         ValueError: ``harm`` is none of the three values, or ``p_harmful`` no probability.
@@ -47,6 +48,7 @@ class HarmVerdict:
     decided_by: str = ""
     language: str = "und"
     failure: str | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "harm", parse_harm(self.harm))
