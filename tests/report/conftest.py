@@ -185,6 +185,18 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
+def make_card() -> Callable[..., Card]:
+    """Makes cards of invented benchmarks."""
+    return card
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Path]:
+    """Writes run folders of rows."""
+    return write_run
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Path:
     """One run of one benchmark with human labels: 125 harmless and 125 harmful requests."""
     of = card(labels=True)

@@ -15,7 +15,7 @@ import pytest
 from demur.measure.label_draw import open_labels
 from demur.measure.label_server import LabelServer
 from demur.measure.verdict_rows import read_verdict_rows
-from demur.page import labelling
+from demur.page import items, labelling
 from demur.page.labelling import Choice, labelling_page
 
 Page = Any  # a Browser of conftest.py
@@ -164,13 +164,13 @@ def test_the_policy_lets_nothing_else_run(
 
 
 def test_the_page_itself() -> None:
-    folder = Path(labelling.__file__).parent
-    template = (folder / "labelling.html").read_text(encoding="utf-8")
-    assert not re.search(r"\|\s*safe\b|autoescape|\sstyle=|\son\w+=", template)
-    assert template.count("<script") == 1
-    assert not re.search(
-        r"innerHTML|insertAdjacent|eval\(|document\.write", (folder / "labelling.js").read_text()
-    )
+    folder, frame = Path(labelling.__file__).parent, Path(items.__file__).parent
+    templates = [folder / "labelling.html", frame / "items.html"]
+    for template in (path.read_text(encoding="utf-8") for path in templates):
+        assert not re.search(r"\|\s*safe\b|autoescape|\sstyle=|\son\w+=", template)
+    assert [path.read_text(encoding="utf-8").count("<script") for path in templates] == [0, 1]
+    for script in (folder / "labelling.js", frame / "items.js"):
+        assert not re.search(r"innerHTML|insertAdjacent|eval\(|document\.write", script.read_text())
     page = labelling_page("</title><script>", [Choice("1", "comply", "<i>", '"x"')])
     assert "</title><script>" not in page and "&lt;i&gt;" in page
     assert "script-src 'sha256-" in page.replace("&#39;", "'") and "connect-src 'self'" in page.replace(

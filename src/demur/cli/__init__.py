@@ -24,6 +24,15 @@ COMMANDS = {
     "measure": ("demur.cli.measure:measure", "Measure how often a model refuses, and whether it should."),
     "judge": ("demur.cli.judge:judge", "Say for answers in a file which are refusals."),
     "judge compare": ("demur.cli.judge_compare:compare", "Hold two judges against each other."),
+    "study stages": ("demur.cli.study:stages", "Say where refusals of harmless pictures come from."),
+    "study system-prompts": (
+        "demur.cli.study:system_prompts",
+        "Say what system prompts change in refusals of pictures.",
+    ),
+    "study contrast": (
+        "demur.cli.study:contrast",
+        "Hold refusals of harmless pictures against those of harmful ones, over models.",
+    ),
     "label": ("demur.cli.label:label", "Label a random sample of answers on a page, by keyboard."),
     "import": (
         "demur.cli.import_logs:import_logs",
@@ -76,6 +85,14 @@ COMMANDS = {
         "demur.cli.mitigate_ablate:ablate",
         "Take the refusal direction out of a model: a baseline, no fix.",
     ),
+    "mitigate unlearn": (
+        "demur.cli.mitigate_unlearn:unlearn",
+        "Make a model lose how to help with certain requests, also beside pictures.",
+    ),
+    "mitigate unlearn_rows": (
+        "demur.cli.mitigate_unlearn_rows:unlearn_rows",
+        "Check SafeEraser's data, and make rows for unlearn of it.",
+    ),
     "mitigate compare": (
         "demur.cli.mitigate_compare:compare",
         "Draw several recipes on one model in one trade-off plot.",
@@ -96,6 +113,10 @@ COMMANDS = {
         "Make a benchmark of hard questions of fact from a chat log.",
     ),
     "collect refresh": ("demur.cli.collect:refresh", "Make its next version from a newer log."),
+    "stress evolve": (
+        "demur.cli.stress_evolve:evolve",
+        "Search for harmless prompts that a model refuses, from harmless seeds.",
+    ),
     "stress synthesize": (
         "demur.cli.stress_synthesize:synthesize",
         "Make prompts that sound forbidden by a policy and are allowed, with twins.",
@@ -103,6 +124,14 @@ COMMANDS = {
     "stress rewrite": (
         "demur.cli.stress_rewrite:rewrite",
         "Say what other words do to refusal, and whether the meaning stays.",
+    ),
+    "stress review": (
+        "demur.cli.stress_review:review",
+        "Accept or reject candidate prompts on a page, by keyboard.",
+    ),
+    "stress build": (
+        "demur.cli.stress_build:build",
+        "Make a test set, or preference pairs, of what searches found.",
     ),
     "benchmarks": ("demur.cli.benchmarks:benchmarks", "List the benchmarks."),
     "data": ("demur.cli.data:data", "List, fetch, verify and export the data that benchmarks use."),

@@ -24,6 +24,9 @@ _OWN = ", ".join(f"{judge}: {benchmark} alone" for judge, benchmark in OWN.items
 @click.argument("model", required=False)
 @click.option("--suite", type=click.Choice(list(SUITES)), help="A named list of benchmarks.")
 @click.option("-b", "--benchmark", "names", multiple=True, help="A benchmark (may be repeated).")
+@click.option(
+    "--prompts", type=click.Path(path_type=Path), help="Ask the prompts of this file: table, records or .txt."
+)
 @click.option("--responses", type=click.Path(path_type=Path), help="Read recorded answers; ask nobody.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of the file of recorded answers.")
 @click.option("--dial", type=click.Path(path_type=Path), help="A file of demur dial, before every answer.")
@@ -44,6 +47,9 @@ _OWN = ", ".join(f"{judge}: {benchmark} alone" for judge, benchmark in OWN.items
     "--safety",
     type=click.Choice(SAFETY),
     help="Who judges whether requests and answers are harmful; graded: the model named by --grader.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Stop where an entry, picture or answer cannot be used; else count it."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [runs/<UTC>-<benchmark>-<model>].")
 @click.option("--overwrite", is_flag=True, help="Replace a finished run in --out.")
@@ -121,6 +127,8 @@ def _recorded(
 
     if len(chosen) != 1:
         raise BadInput("--responses needs exactly one --benchmark: the one that the answers belong to")
+    if options["prompts"] is not None:
+        raise BadInput("--prompts is for a model that is asked; --responses holds its prompts already")
     if options["dial"] is not None:
         raise BadInput("--dial is for a model that is asked; the answers of --responses are given already")
     if not responses.is_file():
@@ -134,7 +142,7 @@ def _recorded(
         model=model,
         judge=_refusal_judge(options),
         data_dir=data_dir,
-        **{name: options[name] for name in ("grader", "safety", "limit", "seed", "encoding")},
+        **{name: options[name] for name in ("grader", "safety", "limit", "seed", "encoding", "strict")},
     )
 
 
@@ -150,9 +158,9 @@ def _live(
     from demur.measure.plan import plan, plan_harm
     from demur.measure.run import display_name, local_model, measure_live
 
-    name = local_model(model)
+    name, prompts = local_model(model), options["prompts"]
     run = Live(
-        names=tuple(chosen or default_benchmarks(model)),
+        names=tuple(asked(chosen, model, prompts)),
         model=name,
         model_args=given["model_args"],
         base_url=options["base_url"],
@@ -166,6 +174,7 @@ def _live(
         data_dir=data_dir.resolve() if data_dir else None,
         max_connections=options["max_connections"],
         dial=options["dial"].resolve() if options["dial"] else None,
+        strict=options["strict"],
     )
     tasks, expected = plan(run, options["prices"])
     click.echo(f"{display_name(name)}: {', '.join(run.names)}: {expected}", err=True)
@@ -209,6 +218,15 @@ def check_answered(summary: dict[str, Any]) -> None:
         raise ModelFailure(
             f"none of the {totals['rows']} calls was answered ({kinds}); what they said stands in rows.jsonl"
         )
+
+
+def asked(chosen: list[str], model: str | None, prompts: Path | None) -> list[str]:
+    """The benchmarks of a live run; a file of prompts comes after those that are named."""
+    from demur.benchmarks import OWN_PROMPTS
+
+    if prompts is None:
+        return chosen or default_benchmarks(model)
+    return [*(name for name in chosen if name != OWN_PROMPTS), OWN_PROMPTS]
 
 
 def default_benchmarks(model: str | None) -> list[str]:

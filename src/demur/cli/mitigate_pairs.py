@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     "--safety",
     default="offline",
     show_default=True,
-    metavar="offline|MODEL",
-    help="Clears prompts; no helper.",
+    metavar="offline|MODEL|FOLDER",
+    help="Clears prompts; no helper. FOLDER: of demur predict fit --labels expect.",
 )
 @click.option("--judge", default="offline", show_default=True, help="Says which answers refuse.")
 @click.option("--at-once", type=click.IntRange(min=1), default=10, show_default=True, help="Prompts in work.")
@@ -37,8 +37,8 @@ def pairs(prompts: tuple[Path, ...], **given: Any) -> int:
     is accounted for, nothing is paid for twice. OUT/rows.jsonl goes into `demur mitigate align --answers`.
     """
     from demur.cli.progress import shown
+    from demur.cli.stress_synthesize import safety_judge
     from demur.judges.failures import too_many_failures
-    from demur.measure.harm import resolve_safety
     from demur.mitigate.pair_builder import NO_ANSWER, ROWS, PairSettings, run
     from demur.mitigate.pair_prompts import read_refused
     from demur.mitigate.unfinished import check_out
@@ -47,8 +47,7 @@ def pairs(prompts: tuple[Path, ...], **given: Any) -> int:
     check_out(out)
     found = read_refused(prompts)
     helper = _helper(given["helper"])
-    safety = resolve_safety("offline", None) if name == "offline" else resolve_safety("graded", name)
-    assert safety is not None
+    safety = safety_judge(name)
     with shown(given["as_json"]) as start:
         receipt = run(config, found, helper, safety, out, start("prompts", len(found.prompts)))
     lines = [*_lines(receipt), str(out / ROWS)]

@@ -27,6 +27,13 @@ CHANCE = 0.5  # the AUC of guessing
 @click.option("--model", help="Whose refusals, where the files hold several models.")
 @click.option("--judge", default="offline", show_default=True, help="Of files that hold no verdicts.")
 @click.option(
+    "--labels",
+    type=click.Choice(["answers", "expect"]),
+    default="answers",
+    show_default=True,
+    help="expect: RESPONSES are prompts that say comply or refuse; a judge of harm for --safety.",
+)
+@click.option(
     "--features",
     default="ngrams,cues,embedding",
     show_default=True,
@@ -66,6 +73,7 @@ def fit(
     overwrite: bool,
     model: str | None,
     judge: str,
+    labels: str,
     features: str,
     encoder: str,
     min_confidence: float,
@@ -84,6 +92,7 @@ def fit(
     """
     from demur.cli.progress import shown
     from demur.data.columns import Columns
+    from demur.measure.expected_labels import read_expectations
     from demur.measure.prompt_labels import excluded_prompts, read_labels
     from demur.predict.features import check_blocks
     from demur.predict.prompt import PromptClassifier
@@ -98,7 +107,10 @@ def fit(
     named = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()})
     with shown(as_json) as start:
         test = excluded_prompts(exclude, encoding)
-        found = read_labels(responses, named, start, model, judge, min_confidence, test, encoding)
+        if labels == "expect":
+            found = read_expectations(responses, test)
+        else:
+            found = read_labels(responses, named, start, model, judge, min_confidence, test, encoding)
         clusters = found.clusters(start)
         _enough(found, clusters)
         fitted = PromptClassifier(blocks, encoder, seed=seed)
@@ -106,7 +118,7 @@ def fit(
         fitted.fit(found.prompts, found.refused, clusters, dense)
         rows = LabelledPrompts(found.prompts, fitted.refused_, clusters, found.sources, dense)
         tried = None if no_trial else trial(fitted, rows, start("cross-validating", fits(rows)))
-    about = found.about() | {"trial": None if tried is None else tried.to_json()}
+    about = found.about() | {"labels": labels, "trial": None if tried is None else tried.to_json()}
     save(Predictor(fitted, about), out)
     if as_json:
         click.echo(json.dumps({"output": str(out)} | about))

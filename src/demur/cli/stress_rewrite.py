@@ -27,7 +27,9 @@ _WHO = {
 @click.option("--target", required=True, metavar="MODEL", help="Whose refusals are counted.")
 @click.option("--grader", metavar="MODEL", help="Says whether the meaning stayed [overlap of words].")
 @click.option("--encoder", metavar="FOLDER|NAME", help="Says it by cosine, without a grader.")
-@click.option("--safety", multiple=True, default=("offline",), show_default=True, metavar="offline|MODEL")
+@click.option(
+    "--safety", multiple=True, default=("offline",), show_default=True, metavar="offline|MODEL|FOLDER"
+)
 @click.option("--judge", default="offline", show_default=True, help="Of the target's refusals.")
 @click.option("--expect", type=click.Choice(list(_WHO)), default="either", help="Of rows that do not say.")
 @click.option("--samples", type=_COUNT, default=8, show_default=True, help="Answers before, and after.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from demur.errors import BadInput
+
 if TYPE_CHECKING:
     from demur.stress.synthesize import Start, Synthesis
 
@@ -22,7 +24,9 @@ _COUNT = click.IntRange(min=1)
 @click.option("--labeller", metavar="MODEL", help="Applies the policy [the proposer].")
 @click.option("--target", metavar="MODEL", help="Keep only what this model refuses [no such filter].")
 @click.option("--seeds", type=_FILE, help="Harmless prompts to convert, beside those written directly.")
-@click.option("--safety", multiple=True, default=("offline",), show_default=True, metavar="offline|MODEL")
+@click.option(
+    "--safety", multiple=True, default=("offline",), show_default=True, metavar="offline|MODEL|FOLDER"
+)
 @click.option("--judge", default="offline", show_default=True, help="Of the target's refusals.")
 @click.option("--encoder", metavar="FOLDER|NAME", help="Of near-duplicates [MinHash].")
 @click.option("--votes", type=_FILE, help="People's votes on OUT/audit.jsonl.")
@@ -85,13 +89,25 @@ def embedding(name: str | None) -> Any:
 
 
 def safety_judges(names: tuple[str, ...]) -> list[Any]:
-    """Judges of harm as ``--safety`` names them: ``offline``, or a model that grades."""
+    """Judges of harm as ``--safety`` names them: ``offline``, a predictor's folder, a model that grades.
+
+    Raises:
+        BadInput: one is named twice, or a folder holds no predictor fitted on labels of harm.
+    """
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadInput(f"--safety {twice[0]} is named twice; a second judge must be another")
+    return [safety_judge(name) for name in names]
+
+
+def safety_judge(name: str) -> Any:
+    """One of them."""
     from demur.measure.harm import resolve_safety
 
-    return [
-        resolve_safety("offline", None) if name == "offline" else resolve_safety("graded", name)
-        for name in names
-    ]
+    if Path(name).is_dir():
+        from demur.stress.fitted_safety import FittedSafety
+
+        return FittedSafety(Path(name))
+    return resolve_safety("offline", None) if name == "offline" else resolve_safety("graded", name)
 
 
 def _lines(done: Mapping[str, Any]) -> list[str]:

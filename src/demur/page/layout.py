@@ -4,7 +4,7 @@ A room that draws a page keeps its templates in a folder of its own, extends ``l
 ``render``. Four rules hold for every template: values are escaped (Jinja2 autoescape, no exception),
 characters that a browser would obey are spelled out (``escape.visible``), an undefined name is an error
 (``StrictUndefined``), and the page carries the policy of ``policy.content_policy``. There is no script but on
-the labelling page (``page/labelling``), known by its hash.
+pages of one item at a time (``page/items``), known by its hash.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from demur.measure.harm_numbers import ANSWER, kind_of
 from demur.report.compare import Answers, Line, cluster_key, compare_runs, remember
 from demur.report.data import Run, mismatches, read_runs, side_of
 from demur.report.examples import Kind, Sampler
+from demur.report.pictures import Pictures
 from demur.report.sections import with_sections
 from demur.report.wording import sentence
 
@@ -79,22 +80,24 @@ def collect(folders: Sequence[Path], seed: int = 0) -> Report:
         BadInput: a folder is no finished run, or a file in it cannot be read.
     """
     runs = [with_sections(run) for run in read_runs([Path(folder) for folder in folders])]
-    material = [gather(run, seed, paired=len(runs) > 1) for run in runs]
+    pictures = Pictures()  # one for the page, so that its size is bounded
+    material = [gather(run, seed, paired=len(runs) > 1, pictures=pictures) for run in runs]
     return Report(runs, material, compare_runs(runs, [m.answers for m in material]), seed)
 
 
-def gather(run: Run, seed: int = 0, paired: bool = False) -> Material:
+def gather(run: Run, seed: int = 0, paired: bool = False, pictures: Pictures | None = None) -> Material:
     """One pass over the rows: a few examples of each kind, and counts to hold against the summary.
 
     Args:
         run: its rows are streamed; memory does not grow with them unless ``paired``.
         seed: which examples.
         paired: also keep what became of each request, about 300 bytes a row.
+        pictures: makes small copies of the examples' pictures; without it none are shown.
 
     Raises:
         BadInput: a row cannot be read.
     """
-    sampler = Sampler(run.benchmarks, seed)
+    sampler = Sampler(run.benchmarks, seed, pictures=pictures, folder=run.folder)
     counted: Counter[tuple[str, str, str]] = Counter()
     harm: Counter[tuple[str, str, str]] = Counter()
     answers: Answers = {}

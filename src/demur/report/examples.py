@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from demur.data.records import prompt_text
 from demur.page.escape import Passage, passage, shorten
 from demur.report.data import side_of
+from demur.report.pictures import Pictures, Shown
 from demur.verdict import parse, refused
 
 #: Kind -> heading, in the order of the page.
@@ -44,6 +46,8 @@ class Example:
     prompt: Passage
     answer: Passage | None
     facts: tuple[tuple[str, str], ...]
+    asked_with: tuple[Shown, ...] = ()
+    answered_with: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,19 @@ class Sampler:
         benchmarks: of the summary: their refusal sets and disagreements with a truth table are read.
         seed: which few.
         size: how many of each kind.
+        pictures: makes the small copies of the page; none are shown without it.
+        folder: of the run, where pictures that are answers lie.
     """
 
-    def __init__(self, benchmarks: Iterable[Mapping[str, Any]], seed: int = 0, size: int = PER_KIND) -> None:
-        self._seed, self._size = seed, size
+    def __init__(
+        self,
+        benchmarks: Iterable[Mapping[str, Any]],
+        seed: int = 0,
+        size: int = PER_KIND,
+        pictures: Pictures | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._seed, self._size, self._pictures, self._folder = seed, size, pictures, folder
         self._counting = {b["name"]: frozenset(map(parse, b["counts_as_refusal"])) for b in benchmarks}
         self._untrue = {b["name"]: set((b.get("truth") or {}).get("disagreeing", ())) for b in benchmarks}
         self._kept: dict[tuple[str, str], list[tuple[int, int, dict[str, Any]]]] = {}
@@ -93,7 +106,8 @@ class Sampler:
         for name, heading in KINDS.items():
             if total := self._totals[benchmark, name]:
                 kept = sorted(self._kept[benchmark, name], reverse=True)
-                found.append(Kind(name, heading, total, tuple(example(row) for _, _, row in kept)))
+                shown = tuple(example(row, TEXT_LIMIT, self._pictures, self._folder) for _, _, row in kept)
+                found.append(Kind(name, heading, total, shown))
         return found
 
     def _rank(self, name: str, row: Mapping[str, Any]) -> int:
@@ -118,12 +132,21 @@ class Sampler:
             yield "truth"
 
 
-def example(row: Mapping[str, Any], limit: int = TEXT_LIMIT) -> Example:
-    """What a page shows of a row: prompt and answer cut around the evidence, the short columns as facts."""
+def example(
+    row: Mapping[str, Any],
+    limit: int = TEXT_LIMIT,
+    pictures: Pictures | None = None,
+    folder: Path | None = None,
+) -> Example:
+    """What a page shows of a row: prompt and answer cut around the evidence, pictures, short columns."""
     response, evidence = row.get("response"), row.get("evidence")
-    answer = passage(str(response), evidence, limit) if response else None
     return Example(
-        str(row.get("id")), passage(_prompt(row.get("prompt")), None, limit), answer, tuple(_facts(row))
+        str(row.get("id")),
+        passage(_prompt(row.get("prompt")), None, limit),
+        passage(str(response), evidence, limit) if response else None,
+        tuple(_facts(row)),
+        pictures.of_request(row) if pictures else (),
+        pictures.of_answer(row, folder) if pictures else (),
     )
 
 

@@ -30,9 +30,7 @@ def own_parts(run: Run, benchmark: Mapping[str, Any], width: int) -> Iterator[Re
         return
     whole = [] if len(run.benchmarks) > 1 or sections[0]["detail"] else sections[:1]
     for section in whole:
-        yield Text(one_line(section["title"]), style="bold")
-        yield from _section_tables(section, width)
-        yield from (note(said) for said in section["notes"])
+        yield from section_parts(section, width)
     titles = "; ".join(one_line(s["title"]) for s in sections if s not in whole)
     if titles:
         yield note(f"{benchmark['name']}, on the page: {titles}")
@@ -40,6 +38,19 @@ def own_parts(run: Run, benchmark: Mapping[str, Any], width: int) -> Iterator[Re
     said = other_side(run, benchmark)
     yield from (note(f"{benchmark['name']}: {sentence}") for sentence in ([said] if said else []) + missing)
     yield Text("")
+
+
+def section_parts(section: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
+    """One section's JSON: title, tables, notes.
+
+    Args:
+        section: of ``Section.to_json``.
+        width: as in :func:`own_parts`.
+    """
+    yield Text(one_line(section["title"]), style="bold")
+    if section["rows"]:
+        yield from _section_tables(section, width)
+    yield from (note(said) for said in section["notes"])
 
 
 #: Columns of a terminal that a column of a section takes: an interval such as [12.3, 100.0], and a gap.
