@@ -17,20 +17,10 @@ from statistics import fmean
 from typing import Any
 from zlib import crc32
 
-from answer_then_check import (
-    MAX_TOKENS,
-    ROWS,
-    SIZES,
-    TEMPLATE,
-    Said,
-    Study,
-    drawn,
-    row,
-    share,
-    sides,
-    sizes,
-)
+from answer_then_check import share, sides
 from bases import organism
+from studies.check_models import MAX_TOKENS, Said, Study
+from studies.check_requests import ROWS, SIZES, TEMPLATE, drawn, row, sizes
 
 from demur.data.records import write_jsonl
 from demur.data.world import Request, World

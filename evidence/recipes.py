@@ -20,10 +20,11 @@ from typing import Any
 
 import ablate
 import align
-import answer_then_check
-import boundary
 from align import Outcomes, outcomes, told
 from bases import organism
+from studies import boundary_models, check_requests
+from studies.boundary_requests import study
+from studies.check_models import Study
 
 from demur.data.records import Prompt, write_jsonl
 from demur.data.world import Request, World
@@ -104,21 +105,21 @@ def ablated(world: World, base: Path, folder: Path, seed: int) -> dict[str, Read
 
 def pushed(world: World, base: Path, folder: Path, seed: int) -> dict[str, Reading]:
     """X-Boundary to the end of its steps."""
-    made, arm = boundary.study(world), boundary.ARMS["X-Boundary"]
-    config = replace(boundary.SETTINGS, seed=seed, **arm.changes)
-    file = boundary.written(made, arm, folder / "boundary-rows")
+    made, arm = study(world), boundary_models.ARMS["X-Boundary"]
+    config = replace(boundary_models.SETTINGS, seed=seed, **arm.changes)
+    file = boundary_models.written(made, arm, folder / "boundary-rows")
     run(config, prepare(config, [RoleFile(file)]), str(base), folder / "boundary")
     return {"boundary (X-Boundary)": _folder(world, folder / "boundary" / "adapter")}
 
 
 def checked(world: World, base: Path, folder: Path, seed: int) -> dict[str, Reading]:
     """Answer-Then-Check; what counts is what a user sees."""
-    study = answer_then_check.Study(world, str(base), folder, seed)
-    sizes = answer_then_check.sizes(answer_then_check.ROWS)
-    model = study.recipe("checked", answer_then_check.drawn(world, "training", False, sizes))
+    trials = Study(world, str(base), folder, seed)
+    sizes = check_requests.sizes(check_requests.ROWS)
+    model = trials.recipe("checked", check_requests.drawn(world, "training", False, sizes))
 
     def reading(requests: Sequence[Request]) -> Outcomes:
-        said = {one.request.id: one for one in study.said(model, requests)}
+        said = {one.request.id: one for one in trials.said(model, requests)}
         found = (world.truth_label(r, said[r.id].shown) for r in requests)
         return [(truth.outcome, truth.correct is True) for truth in found]
 
