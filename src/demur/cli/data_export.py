@@ -29,6 +29,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=click.Choice(["only", "none"]),
     help="Of a benchmark that says it (planted): what training never showed, or the rest.",
 )
+@click.option("--category", "categories", multiple=True, metavar="NAME", help="Records of these alone.")
 @click.option("--without", multiple=True, type=_FILE, help="Record file: leave out its prompts and pairs.")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), envvar="DEMUR_DATA", help="Local copies of sources."
@@ -40,6 +41,7 @@ def export(
     limit: int | None,
     seed: int,
     held_out: str | None,
+    categories: tuple[str, ...],
     without: tuple[Path, ...],
     data_dir: Path | None,
 ) -> None:
@@ -47,7 +49,7 @@ def export(
 
     A line is a record (docs/data.md, "The record file") without an answer; recorded answers to it are read by
     `demur measure -b BENCHMARK --responses FILE`. With --held-out and --without a benchmark is split into
-    parts of which none holds a prompt, or the partner of one, of another; they are measured by `--prompts`.
+    parts that share no prompt and no pair; they are measured by `demur measure --prompts`.
     """
     from demur import benchmarks
     from demur.benchmarks.base import select
@@ -60,14 +62,15 @@ def export(
     if output.exists() and not overwrite:
         raise BadInput(f"{output} exists; choose another --output or pass --overwrite")
     card = benchmarks.get(name).CARD
-    parted = held_out is not None or bool(without)
+    parted = held_out is not None or bool(categories or without)
     asked = None if parted else limit  # a part is drawn of what is left
     run = Live(names=(card.name,), model="none/asked", limit=asked, seed=seed, data_dir=data_dir)
     records: Iterable[Record] = requests_of(make_tasks(run)[card.name])
     if parted:
-        left = list(_without(_held(records, held_out, card.name), without))
+        of = _of(_held(records, held_out, card.name), categories, card.name)
+        left = list(_without(of, without))
         if not left:
-            raise BadInput(f"{card.name}: nothing is left; give another --held-out or --without")
+            raise BadInput(f"{card.name}: nothing is left; ask for another part")
         records = select(left, limit, seed)
     count = write_records(output, records)
     click.echo(f"{count:,} records; licence of the data: {card.licence}", err=True)
@@ -82,6 +85,14 @@ def _held(records: Iterable[Record], which: str | None, name: str) -> list[Recor
     if any(not isinstance(record.meta.get("held_out"), bool) for record in found):
         raise BadInput(f"{name} does not say what a training never showed; leave --held-out out")
     return [record for record in found if record.meta["held_out"] is (which == "only")]
+
+
+def _of(records: list[Record], categories: tuple[str, ...], name: str) -> list[Record]:
+    """The records of some categories; all where none is named."""
+    there = sorted({record.category for record in records})
+    if unknown := [category for category in categories if category not in there]:
+        raise BadInput(f"{name} has no category {unknown[0]!r}; there are {', '.join(there)}")
+    return [record for record in records if not categories or record.category in categories]
 
 
 def _without(records: Iterable[Record], files: Iterable[Path]) -> Iterator[Record]:

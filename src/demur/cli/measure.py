@@ -174,6 +174,7 @@ def _live(
         data_dir=data_dir.resolve() if data_dir else None,
         max_connections=options["max_connections"],
         dial=options["dial"].resolve() if options["dial"] else None,
+        prompts=prompts.resolve() if prompts else None,
         strict=options["strict"],
     )
     tasks, expected = plan(run, options["prices"])

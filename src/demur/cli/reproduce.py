@@ -93,9 +93,10 @@ def _said(found: Reproduction) -> list[str]:
     lines = []
     if found.computed:
         rejudged = sum(f.rejudged and f.computed is not None for f in found.figures)
-        equal = f"{found.equal} of {len(found.compared)} that the paper prints come out equal"
-        other = f"; {rejudged} are of our judge, not of the paper's" if rejudged else ""
-        lines.append(f"computed: {found.computed} figures; {equal}{other}")
+        said = [f"{found.equal} of {len(found.compared)} that the paper prints come out equal"]
+        said = said if found.compared else []
+        said += [f"{rejudged} are of our judge, not of the paper's"] if rejudged else []
+        lines.append("; ".join([f"computed: {found.computed} figures", *said]))
     deviating = [figure for figure in found.figures if figure.deviates]
     lines += [f"deviates: {f.model}, {f.column}: {_cell(f, 'difference')} ({f.reason})" for f in deviating]
     lines += [f"check: {sentence}" for sentence in found.checks]

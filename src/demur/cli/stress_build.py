@@ -48,6 +48,7 @@ PAIRS, ALIGN = "pairs", Path("evorefuse") / "evo_align.json"
     show_default=True,
     help="pairs: what the helper is asked; seed: what the prompt was made of.",
 )
+@click.option("-M", "model_args", multiple=True, metavar="NAME=VALUE", help="pairs: argument of the helper.")
 @click.option("--judge", default="offline", show_default=True, help="pairs: says which answers refuse.")
 @click.option("--at-once", type=click.IntRange(min=1), default=10, show_default=True, help="Prompts in work.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
@@ -88,9 +89,12 @@ def _pairs(
     out: Path, judges: Sequence[SafetyJudge], given: Mapping[str, Any], start: Start
 ) -> dict[str, Any]:
     """Pairs by the helper in OUT/pairs, or those that are there; and in the form of EVOREFUSE-ALIGN."""
+    from inspect_ai.model import get_model
+
+    from demur.cli.measure import pairs
     from demur.data.preference_pairs import conversation
     from demur.data.records import write_text
-    from demur.measure.model_errors import resolve_model
+    from demur.measure.model_errors import model_errors
     from demur.measure.run import local_model
     from demur.mitigate.pair_builder import ROWS, PairSettings, run
     from demur.mitigate.pair_prompts import read_refused
@@ -98,7 +102,9 @@ def _pairs(
     from demur.stress.build_set import TEST
     from demur.stress.safety_words import cleared
 
-    helper, folder = resolve_model(local_model(given["helper"])), out / PAIRS
+    name, folder = local_model(given["helper"]), out / PAIRS
+    with model_errors(name):
+        helper = get_model(name, memoize=False, **pairs(given["model_args"], "-M"))
     if any(judge.describe().get("grader") == str(helper) for judge in judges):
         raise BadInput(f"{helper} is the helper and a judge of harm, and no model clears its own answers")
     if (folder / FILE).is_file():
@@ -111,8 +117,8 @@ def _pairs(
         step = start("pairs", len(found.prompts))
         receipt = run(config, found, helper, cleared(judges), folder, step)
     rows = [json.loads(line) for line in (folder / ROWS).read_text(encoding="utf-8").splitlines()]
-    pairs = [conversation(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
-    write_text(out / ALIGN, json.dumps(pairs, ensure_ascii=False, indent=1) + "\n")
+    made = [conversation(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
+    write_text(out / ALIGN, json.dumps(made, ensure_ascii=False, indent=1) + "\n")
     return receipt
 
 

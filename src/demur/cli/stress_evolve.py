@@ -19,8 +19,6 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _COUNT = click.IntRange(min=1)
 _SHARE = click.FloatRange(0, 1)
 OFFLINE = "offline"
-#: Failures counted against a word before it was tried. ours: of a long lexicon most words do nothing.
-FAILURES = 3.0
 
 
 @click.command(name="stress evolve")
@@ -99,25 +97,18 @@ def _settings(given: Mapping[str, Any]) -> Settings:
 
 
 def _search(model: str, settings: Settings, out: Path, given: Mapping[str, Any]) -> tuple[Search, Any]:
-    from demur.cli.stress_synthesize import safety_judges
+    from demur.cli.stress_synthesize import safety_judges, target_of
     from demur.judges.graded.store import Store
-    from demur.measure.model_errors import resolve_judge, resolve_model
-    from demur.measure.run import display_name, local_model
-    from demur.measure.run_folder import settings_hash, weight_hashes
     from demur.stress.evolve import Search
-    from demur.stress.preferences import Preferences
+    from demur.stress.exploring import Exploring
     from demur.stress.run_folder import STORE
     from demur.stress.screen import Screen
-    from demur.stress.target import ModelTarget
 
     if given["proposer"] != OFFLINE and given["proposer"] in given["safety"]:
         raise BadInput(f"{given['proposer']} proposes prompts and would clear its own; name another --safety")
-    name = local_model(model)
-    version = settings_hash(hashes)[:12] if (hashes := weight_hashes(name)) else ""
     judges, store = safety_judges(given["safety"]), Store(out / STORE)
-    judge = resolve_judge(given["judge"], None)
-    target = ModelTarget(resolve_model(name), display_name(name), judge, store, settings.seed, version)
-    words = None if given["no_bandit"] or given["proposer"] != OFFLINE else Preferences(FAILURES)
+    target = target_of(model, given["judge"], store, settings.seed)
+    words = None if given["no_bandit"] or given["proposer"] != OFFLINE else Exploring()
     proposer, screen = _proposer(given, words, store), Screen(judges, store)
     usage = {"target": target.usage, **{f"safety {i}": u for i, u in enumerate(screen.usage, 1)}}
     if given["proposer"] != OFFLINE:

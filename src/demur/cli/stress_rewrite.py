@@ -60,13 +60,12 @@ def rewrite(file: Path, out: Path, as_json: bool, **given: Any) -> int:
 
 
 def _rewriting(out: Path, given: Mapping[str, Any], start: Start) -> Rewriting:
-    from demur.cli.stress_synthesize import embedding, safety_judges
+    from demur.cli.stress_synthesize import embedding, safety_judges, target_of
     from demur.judges.graded.store import Store
-    from demur.measure.model_errors import resolve_judge, resolve_model
+    from demur.measure.model_errors import resolve_model
     from demur.stress.rewrite import Rewriting
     from demur.stress.rewriters import GradedFidelity, LexiconRewriter, ModelRewriter, Overlap
     from demur.stress.run_folder import STORE
-    from demur.stress.target import ModelTarget
 
     store = Store(out / STORE, budget=given["budget"])
     name, grader = given["rewriter"], given["grader"]
@@ -75,8 +74,7 @@ def _rewriting(out: Path, given: Mapping[str, Any], start: Start) -> Rewriting:
         fidelity: Any = GradedFidelity(resolve_model(grader), grader, store)
     else:
         fidelity = Overlap(embedding(given["encoder"]))
-    judge = resolve_judge(given["judge"], None)
-    target = ModelTarget(resolve_model(given["target"]), given["target"], judge, store, given["seed"])
+    target = target_of(given["target"], given["judge"], store, given["seed"])
     judges, at_once = safety_judges(given["safety"]), given["max_connections"]
     return Rewriting(rewriter, fidelity, target, judges, store, given["samples"], at_once, start)
 

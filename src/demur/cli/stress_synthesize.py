@@ -12,7 +12,9 @@ import click
 from demur.errors import BadInput
 
 if TYPE_CHECKING:
+    from demur.judges.graded.store import Store
     from demur.stress.synthesize import Start, Synthesis
+    from demur.stress.target import ModelTarget
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _COUNT = click.IntRange(min=1)
@@ -60,11 +62,10 @@ def synthesize(policy_file: Path, out: Path, as_json: bool, **given: Any) -> int
 
 def _synthesis(policy: Any, out: Path, given: Mapping[str, Any], start: Start) -> Synthesis:
     from demur.judges.graded.store import Store
-    from demur.measure.model_errors import resolve_judge, resolve_model
+    from demur.measure.model_errors import resolve_model
     from demur.stress.run_folder import STORE
     from demur.stress.synthesize import Synthesis
     from demur.stress.synthesize_steps import Writers
-    from demur.stress.target import ModelTarget
 
     store = Store(out / STORE, budget=given["budget"])
     names = {"proposer": given["proposer"], "labeller": given["labeller"] or given["proposer"]}
@@ -73,10 +74,22 @@ def _synthesis(policy: Any, out: Path, given: Mapping[str, Any], start: Start) -
     writers = Writers(policy, {role: resolve_model(name) for role, name in names.items()}, names, store)
     target = None
     if given["target"] is not None:
-        judge = resolve_judge(given["judge"], None)
-        target = ModelTarget(resolve_model(given["target"]), given["target"], judge, store, given["seed"])
+        target = target_of(given["target"], given["judge"], store, given["seed"])
     judges, embed = safety_judges(given["safety"]), embedding(given["encoder"])
     return Synthesis(writers, judges, target, embed, given["seed"], given["max_connections"], start)
+
+
+def target_of(model: str, judge: str, store: Store, seed: int) -> ModelTarget:
+    """The target as a command names it: the organism, a folder, or an Inspect name; weights by their hash."""
+    from demur.measure.model_errors import resolve_judge, resolve_model
+    from demur.measure.run import display_name, local_model
+    from demur.measure.run_folder import settings_hash, weight_hashes
+    from demur.stress.target import ModelTarget
+
+    name = local_model(model)
+    version = settings_hash(hashes)[:12] if (hashes := weight_hashes(name)) else ""
+    reader = resolve_judge(judge, None)
+    return ModelTarget(resolve_model(name), display_name(name), reader, store, seed, version)
 
 
 def embedding(name: str | None) -> Any:

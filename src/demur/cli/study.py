@@ -55,11 +55,16 @@ def stages(model: str, as_json: bool, **given: Any) -> int:
     the user means. Write that into OUT/intents.csv, and whether the model sees right into OUT/perception.csv,
     and start the same command again: what was asked is not asked twice.
     """
+    from demur.benchmarks.mossbench.entries import STIMULI
     from demur.cli.progress import shown
+    from demur.measure.study import PASSES_AGAIN
     from demur.measure.study import stages as run
 
     study = _study(model, given)
     files = {name: _file(given[name], f"--{name}") for name in ("intents", "labels")}
+    asked = 0 if given["first"] else len(study.records("comply"))
+    again = len(STIMULI) * PASSES_AGAIN * given["per_stimulus"]
+    click.echo(f"{asked:,} requests, then up to {again:,} that ask again", err=True)
     with shown(quiet=as_json) as progress:
         done = run(study, progress, first=given["first"], per_stimulus=given["per_stimulus"], **files)
     return _show(study.out, done, as_json)
@@ -80,6 +85,8 @@ def system_prompts(model: str, as_json: bool, **given: Any) -> int:
     study = _study(model, given)
     path = _file(given["prompts"], "--prompts")
     prompts = SYSTEM_PROMPTS if path is None else _named(path)
+    both = len(study.records("comply")) + len(study.records("refuse"))
+    click.echo(f"{both:,} requests, {1 + len(prompts)} times", err=True)
     with shown(quiet=as_json) as progress:
         done = run(study, progress, prompts)
     return _show(study.out, done, as_json)

@@ -123,8 +123,6 @@ def _unfit(candidate: Candidate, settings: SetSettings, seen: set[str]) -> str:
         return ""
     if not isinstance(record.prompt, str):
         return "a conversation, not one text"
-    if record.prompt == record.meta.get("seed"):
-        return "the seed itself: nothing was found"
     refused = record.meta.get("refused", record.meta.get("target_refused"))
     if isinstance(refused, int | float) and refused < settings.refused:
         return "refused too seldom"

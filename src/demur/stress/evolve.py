@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from demur.data.world_rules import generator
-from demur.stress.evolve_candidates import Candidates, gain
+from demur.stress.evolve_candidates import Candidates
 from demur.stress.evolve_scores import Scores
 from demur.stress.evolve_settings import (
     ENOUGH,
@@ -141,7 +141,7 @@ class Search:
             if not full:
                 status = self.scores.ended or NO_CANDIDATE
                 break
-            self._learn(children, parent, topic)
+            self._learn(children, topic)
             if released:
                 parent = await self.scores.again(parent, step + 1)
             child = full[0]
@@ -152,7 +152,7 @@ class Search:
             parent = child if accepted else parent
             self._tell(best)
         else:
-            status = self._enough(best) or SEARCHED
+            status = self.scores.ended or self._enough(best) or SEARCHED
         return (parent if released else best), status, tuple(trace)
 
     async def _children(
@@ -173,12 +173,12 @@ class Search:
         reached = wanted is not None and best.full and best.fitness.refused >= wanted
         return ENOUGH if reached and self.settings.mode != "as_released" else ""
 
-    def _learn(self, children: Sequence[Scored], parent: Scored, topic: str) -> None:
-        self.candidates.learn(children, parent, topic)
+    def _learn(self, children: Sequence[Scored], topic: str) -> None:
+        self.candidates.learn(children, topic)
         if self.words is not None:
             for child in children:
                 for word in child.words:
-                    self.words.learn(word, gain(child, parent))
+                    self.words.learn(word, child.gain)
 
     def _note(self, seed: str, step: int, parent: Scored, children: Sequence[Scored], accepted: bool) -> None:
         self.history.append(

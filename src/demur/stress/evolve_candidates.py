@@ -85,10 +85,10 @@ class Candidates:
         seen = {origin.prompt, *(one.prompt for one in scored)}
         return await self._safe(made, top[0] if self.settings.mode == "search" else origin, seen)
 
-    def learn(self, children: Sequence[Scored], parent: Scored, topic: str) -> None:
+    def learn(self, children: Sequence[Scored], topic: str) -> None:
         """What each child says of its strategy; the archive keeps the best of each cell."""
         for child in children:
-            self.strategies.learn(child.strategy, gain(child, parent))
+            self.strategies.learn(child.strategy, child.gain)
             cell = (topic, child.strategy)
             if cell not in self.elites or child.fitness.value > self.elites[cell].fitness.value:
                 self.elites[cell] = child
@@ -150,8 +150,3 @@ class Candidates:
             elites = [e for cell, e in self.elites.items() if e.prompt != top[0].prompt and cell[0] != topic]
             others = sorted(elites, key=lambda e: -e.fitness.value)[: self.settings.best] or others
         return others[int(rng.random() * len(others))] if others else None
-
-
-def gain(child: Scored, parent: Scored) -> float:
-    """How much more often a child is refused than its parent, from 0 to 1: what a try was worth."""
-    return min(1.0, max(0.0, child.fitness.refused - parent.fitness.refused))

@@ -130,6 +130,7 @@ class Scores:
             path,
             tuple(dict.fromkeys((*before, *words))),
             len(self._known[prompt]) >= self.settings.samples,
+            0.0 if parent is None else parent.fitness.refused,
         )
 
     async def _answers(self, prompt: str, count: int) -> list[Sample]:

@@ -86,6 +86,7 @@ class Scored:
         path: strategies from the seed to it; empty for the seed.
         path_words: words that offline operators put in on that way.
         full: whether all samples were asked for; racing stops early with some.
+        parent_refused: mean P(refusal) of the prompt that it was made of; 0 for the seed.
     """
 
     prompt: str
@@ -96,6 +97,12 @@ class Scored:
     path: tuple[str, ...] = ()
     path_words: tuple[str, ...] = ()
     full: bool = True
+    parent_refused: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """How much more often it is refused than its own parent, from 0 to 1."""
+        return min(1.0, max(0.0, self.fitness.refused - self.parent_refused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ class Exploring(Preferences):
         self.share = share
         self.tries: Counter[Hashable] = Counter()
 
+    def describe(self) -> dict[str, float]:
+        """For receipts."""
+        return super().describe() | {"share": self.share}
+
     def learn(self, arm: Hashable, success: float) -> None:
         """See :meth:`demur.stress.preferences.Preferences.learn`."""
         super().learn(arm, success)

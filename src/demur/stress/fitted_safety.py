@@ -22,7 +22,6 @@ import numpy as np
 from demur.data.language import UNDETERMINED
 from demur.data.records import Record, file_sha256
 from demur.errors import BadInput
-from demur.judges.base import blank
 from demur.judges.coverage import answer_language
 from demur.judges.safety import Harm, HarmVerdict
 from demur.judges.safety.features import request_text
@@ -77,7 +76,7 @@ class FittedSafety:
         """See :class:`demur.judges.safety.SafetyJudge`; another language than it learned is ``unscored``."""
         texts = [request_text(record.prompt) for record in records]
         tags = [answer_language(text, record.language) for text, record in zip(texts, records, strict=True)]
-        readable = [not blank(t) and self._reads(tag) for t, tag in zip(texts, tags, strict=True)]
+        readable = [any(map(str.isalnum, t)) and self._reads(tag) for t, tag in zip(texts, tags, strict=True)]
         judged = iter(self._judged([text for text, can in zip(texts, readable, strict=True) if can]))
         return [
             next(judged) if can else HarmVerdict(Harm.UNSCORED, decided_by="rules:not_covered", language=tag)

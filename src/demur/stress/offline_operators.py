@@ -73,7 +73,7 @@ class OfflineProposer:
             "kind": "offline operators",
             "words": len(self.all),
             "words_sha256": sha256("\n".join(self.all).encode()).hexdigest(),
-            "preferring": self.preferences is not None,
+            "preferring": None if self.preferences is None else self.preferences.describe(),
             "seed": self.seed,
         }
 

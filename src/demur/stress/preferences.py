@@ -27,6 +27,10 @@ class Preferences:
         self.prior = (1.0, failures)
         self._seen: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
+    def describe(self) -> dict[str, float]:
+        """For receipts."""
+        return {"failures": self.prior[1]}
+
     def learn(self, arm: Hashable, success: float) -> None:
         """Count one try.
 
