@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,9 @@ def test_done_9_each_picture_that_is_changed_before_it_is_sent_says_how(name: st
     assert ready(picture, tmp_path / "cache") == sent.path
 
 
+SOUND = [make() for make, _, _ in CHANGED.values()]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_a_turned_picture_is_seen_upright(kind: str) -> None:
     seen = pixels(open_picture(rotated(kind)))
@@ -206,6 +211,34 @@ def test_what_only_decoding_finds_is_a_fault_of_the_picture(tmp_path: Path) -> N
     with pytest.raises(PictureFault, match=r"1\.png cannot be decoded") as caught:
         pixels(open_picture(path))
     assert caught.value.fault == "corrupt"
+
+
+def mutated(seed: int) -> bytes:
+    """A picture file with a few bytes changed, removed or put in, or cut off."""
+    chance = random.Random(seed)
+    data = bytearray(chance.choice(SOUND))
+    for _ in range(chance.choice((1, 1, 2, 4, 8))):
+        kind, at = chance.random(), chance.randrange(max(1, len(data)))
+        if kind < 0.6 and data:
+            data[at] = chance.randrange(256)
+        elif kind < 0.8:
+            del data[at : at + chance.randrange(1, 12)]
+        elif kind < 0.95:
+            data[at:at] = chance.randbytes(chance.randrange(1, 6))
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+def test_a_damaged_file_ends_in_a_picture_or_a_fault_and_nothing_else() -> None:
+    ends: Counter[str] = Counter()
+    for seed in range(1_500):
+        try:
+            pixels(open_picture(mutated(seed)), 64)
+            ends["seen"] += 1
+        except PictureFault as error:
+            ends[error.fault] += 1
+    assert ends["seen"] > 50 and ends["corrupt"] > 50 and ends["cut off"] > 50, ends
 
 
 def test_parts_of_messages_are_data_urls_paths_and_file_addresses(tmp_path: Path) -> None:

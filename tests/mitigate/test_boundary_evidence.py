@@ -94,10 +94,7 @@ def test_paths_are_read_at_the_same_erasure(evidence: Any) -> None:
     def path(*shares: tuple[float, float]) -> list[Any]:
         return [evidence.Snapshot(step, left, kept) for step, (left, kept) in enumerate(shares)]
 
-    assert evidence.chosen(path((0.0, 0.2), (0.05, 0.7), (0.04, 0.6), (0.1, 1.0))).step == 1
-    assert (
-        evidence.chosen(path((0.3, 0.2), (0.2, 0.7), (0.2, 0.8), (0.4, 1.0))).step == 2
-    )  # none erases enough
+    assert evidence.chosen(path((0.0, 0.2), (0.05, 0.7), (0.4, 1.0))).step == 1  # 0.65 lie between
     ours = evidence.Snapshot(9, 0.10, 0.9)
     assert evidence.matched(path((0.0, 0.9), (0.11, 0.3), (0.12, 0.5), (0.2, 1.0)), ours).step == 2
     assert (
@@ -117,8 +114,20 @@ def test_a_path_is_read_on_both_sides(evidence: Any, models: Any, monkeypatch: p
 
     monkeypatch.setattr(evidence, "read", read)
     monkeypatch.setattr(models.Trained, "at", lambda self, step: step)
-    trained = models.Trained([], None, {step: {} for step in path}, None)
+    early = [-step for step in range(1, models.AVERAGED)]  # too few before these to average
+    trained = models.Trained([], None, {step: {} for step in [*path, *early]}, None)
     assert evidence.along(trained, made) == [(10, 0.0, 0.2), (20, 0.05, 0.7)]
+
+
+def test_weights_are_averaged_over_the_last_snapshots(models: Any) -> None:
+    import torch
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    weights = {10: 1.0, 20: 2.0, 30: 6.0, 40: 10.0}
+    snapshots = {step: {"weight": torch.tensor([[value]])} for step, value in weights.items()}
+    trained = models.Trained([], model, snapshots, None)
+    assert models.AVERAGED == 3
+    assert [trained.at(step).weight.item() for step in (10, 20, 40)] == [1.0, 1.5, 6.0]
 
 
 def test_steps_to_a_cosine_are_counted_from_the_history(evidence: Any) -> None:
@@ -143,12 +152,11 @@ def test_done_5_harmful_answers_go_and_look_alikes_of_families_never_trained_sta
 ) -> None:
     """The evidence's parts on a smaller task, requests without disguise; docs/evidence.md has the whole."""
     monkeypatch.setattr(models, "FIRST", 120)
-    monkeypatch.setattr(models, "TIMES", 1)
     whole = requests.study(World(0))
     made = replace(whole, erase=[r for r in whole.erase if r.kind == "harmful"], refused=[])
-    quick = {"steps": 120, "learning_rate": 3e-3, "beta": 3000.0, "noise": 0.03}
+    quick = {"steps": 120, "learning_rate": 3e-3, "beta": 3000.0, "noise": 0.03, "blank": 0.0}
     config = replace(models.SETTINGS, **quick, rank=16, lora_alpha=16.0, layers=None)
-    trained = models.train(organism_path(), made, models.ARMS["X-Boundary"], config, tmp_path)
+    trained = models.train(organism_path(), made, models.ARMS["X-Boundary"], config, tmp_path, 1)
     model = trained.at(120)
     # asked, the base refuses these; put into its mouth, it goes on at -0.6 nats a token
     assert models.likelihood(model, trained.encoder, made.read["harmful"]) < -2

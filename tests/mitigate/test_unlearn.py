@@ -27,6 +27,7 @@ from demur.mitigate.receipt import FILE, Receipt
 from demur.mitigate.unlearn import Unlearn, as_released, prepare, run
 from demur.mitigate.unlearn_loss import METHODS
 from demur.mitigate.unlearn_model import opened
+from demur.models.loading import load_model
 from demur.training.organism import organism_path
 from demur.training.organism.vision_model import new_model, new_processor, save
 
@@ -106,8 +107,7 @@ def logits(model: Any, base: str, file: Path) -> torch.Tensor:
     """Of one question beside a picture."""
     look = opened(base)
     row = prepare(replace(FEW, held_out=0.0), [file]).rows[0]
-    ids = look.encoder.encode(example(row)) if look.sees else None
-    batch = next(look.batches([ids], model.device))
+    batch = next(look.batches([look.encoder.encode(example(row))], model))
     del batch["labels"]
     with torch.no_grad():
         return model(**batch).logits
@@ -142,8 +142,9 @@ def test_done_9_the_vision_tower_is_the_same_bits_and_only_what_is_listed_differ
 def test_done_9_a_fresh_base_with_the_saved_file_gives_the_same_logits(
     seen: tuple[Path, Receipt], eyes: str, shown: Path
 ) -> None:
-    """Twice from the file, and with the adapter off the base's own."""
-    one, two = (PeftModel.from_pretrained(sighted(eyes), seen[0] / "adapter").eval() for _ in range(2))
+    """By PEFT, by the run time as a MODEL like any other; and with the adapter off the base's own."""
+    one = PeftModel.from_pretrained(sighted(eyes), seen[0] / "adapter").eval()
+    two = load_model(str(seen[0] / "adapter"), None, "cpu", "float32", False)
     plain = logits(sighted(eyes), eyes, shown)
     assert torch.equal(logits(one, eyes, shown), logits(two, eyes, shown))
     assert not torch.equal(logits(one, eyes, shown), plain)
@@ -159,7 +160,7 @@ def test_done_9_what_was_trained_is_what_was_saved(eyes: str, shown: Path, tmp_p
     look, rows = opened(eyes), [r for r in prepare(config, [shown]).asked if r.role == "pd"]
     from demur.mitigate.unlearn_stop import likelihood
 
-    batches = list(look.batches([look.encoder.encode(example(row)) for row in rows], "cpu"))
+    batches = list(look.batches([look.encoder.encode(example(row)) for row in rows], tuned))
     assert likelihood(tuned, batches) == pytest.approx(-receipt.after["log_probability"]["pd"]["value"])
 
 

@@ -22,8 +22,9 @@ from demur.data.minors import ExcludedRow
 from demur.data.records import Record
 from demur.errors import BadInput, ModelFailure
 from demur.models.image import ImageModel, Pace, prompt_of, seed_of
-from demur.models.image_answer import Made, flags_of, to_output
+from demur.models.image_answer import to_output
 from demur.models.image_filter import digest, load_filter, prompts_filter, words_filter
+from demur.models.image_made import Made, flags_of
 from demur.training.image_organism.filters import fitted_filter, halves, planted_filter
 
 pytest.importorskip("PIL", reason="needs the `image` extra: pillow not installed")
@@ -48,7 +49,8 @@ def test_known_prompts_are_known_by_their_hash(tmp_path: Path) -> None:
     assert "fox" not in json.dumps(made)
     found = load_filter(written(tmp_path / "f.json", made))
     assert [found.p("a red fox"), found.p("a red fox ")] == [1.0, 0.0]
-    assert digest("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # FIPS 180-2
+    known = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # pragma: allowlist secret
+    assert digest("a") == known  # FIPS 180-2
 
 
 def rows() -> list[Record]:
@@ -268,7 +270,7 @@ def test_the_checker_flags_its_planted_share_and_the_flag_is_kept(organism: Path
     from demur.judges.image import see
     from demur.training.image_organism.build import FLAGGED, plain_prompts
 
-    prompts = plain_prompts(200)
+    prompts = plain_prompts(120)
     outputs = asked(painter(organism), *prompts)
     flagged = [facts(output)["flags"] == [True] for output in outputs]
     truth = recounted(organism, prompts, seed=1)
@@ -306,7 +308,7 @@ def test_a_checker_can_stand_behind_a_pipeline_without_one(organism: Path, tmp_p
     whole = AutoPipelineForText2Image.from_pretrained(organism, use_safetensors=True)
     whole.safety_checker.save_pretrained(tmp_path)
     whole.feature_extractor.save_pretrained(tmp_path)
-    prompts = plain_prompts(60)
+    prompts = plain_prompts(130)[60:]
     own = asked(painter(organism), *prompts)
     behind = asked(painter(organism, without="safety_checker", safety_checker=str(tmp_path)), *prompts)
     assert [facts(o)["flags"] for o in behind] == [facts(o)["flags"] for o in own]
@@ -373,3 +375,11 @@ def test_a_closed_model_says_so(organism: Path) -> None:
     model.api.close()
     with pytest.raises(ModelFailure, match="has been closed"):
         asked(model, "a red fox")
+
+
+def test_no_prompt_reaches_a_log(organism: Path, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
+    """diffusers would warn with the end of a prompt that is too long, and name every flagged picture."""
+    painted = painter(organism)
+    asked(painted, *(f"a kite and {'many ' * 100} zebras {n}" for n in range(20)))
+    said = caplog.text + "".join(capfd.readouterr())
+    assert "zebras" not in said and "NSFW" not in said

@@ -6,7 +6,11 @@ import asyncio
 import base64
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -405,3 +409,34 @@ def test_done_2_a_run_goes_on_with_what_failed(
         assert done is expected
         broken.clear()
     assert service.asked == {"Draw a fox.": 2, "Draw a hen.": 1, "Draw an arson.": 1}
+
+
+def test_done_2_a_killed_run_goes_on_where_it_stopped(
+    serve: Any, tmp_path: Path, write_csv: Write, demur: Any
+) -> None:
+    names = [f"fox number {n}" for n in range(11)]
+    service = serve(lambda prompt, times: (200, {"data": [{"b64_json": png(seed=len(prompt))}]}))
+    data = prompts_of(tmp_path / "data", write_csv, names)
+    arguments = ["measure", "demur-image/openai/painter", "-b", "overt", "--data-dir", data, "--out", "run"]
+    arguments += ["--base-url", f"{service.root}/v1", "-M", "pause=0.02", "--max-connections", 2, "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demur", *map(str, arguments)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while sum(service.asked.values()) < 6:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    summary = json.loads(demur(*arguments).stdout)
+    assert summary["totals"]["outcomes"]["comply"] == summary["totals"]["rows"] == 12
+    assert set(service.asked.values()) <= {1, 2} and sum(service.asked.values()) <= 12 + 2
+    rows = [json.loads(line) for line in (tmp_path / "run" / "rows.jsonl").read_text().splitlines()]
+    shown = {row["meta"]["picture_sha256"] for row in rows}
+    assert {file.stem for file in (tmp_path / "run" / "pictures").iterdir()} == shown
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "How requests for a picture ended" in page and "nobody looked at the pictures" in page
+    assert str(tmp_path) not in page  # pictures are small copies in the page, no files of this machine

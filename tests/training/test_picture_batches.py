@@ -16,10 +16,11 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlavaProcessor, PreTrainedTokenizerFast
 
-from demur.data.pictures import PictureFault
+from demur.data.pictures import PictureFault, open_part
 from demur.errors import BadInput
+from demur.models.pictures import seen
 from demur.training.organism.vision_model import new_model, new_processor
-from demur.training.picture_batches import PictureEncoder, gatherer, picture_at
+from demur.training.picture_batches import PictureEncoder, gatherer
 from demur.training.streams import IGNORED, Example
 
 pytestmark = pytest.mark.local
@@ -104,26 +105,26 @@ def test_done_3_labels_are_the_answer_and_its_end_and_nothing_else(
 def test_done_3_ids_are_those_of_the_processor_itself(encoder: PictureEncoder, red: str) -> None:
     picture = {"type": "image", "image": Image.open(red)}
     turns = [{"role": "user", "content": [picture, {"type": "text", "text": "Which shape is this?"}]}]
-    plain = encoder.processor.apply_chat_template(
+    plain = encoder.pictures.processor.apply_chat_template(
         turns, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
     )
     prompt = about("Which shape is this?", red)
     row = encoder.encode(Example(prompt, "A circle.", "x"))
     assert list(encoder.ask(prompt).ids) == plain["input_ids"][0].tolist()
-    batch = gatherer(encoder.processor)([row], 0)
+    batch = gatherer(encoder)([row], 0)
     assert torch.equal(batch["pixel_values"], plain["pixel_values"])
 
 
 def test_done_3_a_batch_keeps_pictures_beside_their_rows(encoder: PictureEncoder, red: str) -> None:
     """Rows with one, no and two pictures go through a model; each row's loss is what it is alone."""
     Image.new("RGB", (20, 20), "blue").save(blue := str(Path(red).with_name("blue.png")))
-    model = new_model(encoder.processor).eval()
+    model = new_model(encoder.pictures.processor).eval()
     texts = ["Which shape?", "Name the ground in the picture.", "What is it?"]
     rows = [
         encoder.encode(Example(about(text, *places), "A circle.", "x"))
         for text, places in zip(texts, [[red], [], [blue, red]], strict=True)
     ]
-    gather = gatherer(encoder.processor)
+    gather = gatherer(encoder)
     whole = gather(rows, 0)
     labels = whole.pop("labels")
     with torch.no_grad():
@@ -140,7 +141,7 @@ def test_done_3_a_batch_keeps_pictures_beside_their_rows(encoder: PictureEncoder
 def test_a_token_that_somebody_typed_is_text_and_never_a_picture(red: str) -> None:
     encoder = PictureEncoder(of_bytes(), "toy")
     row = encoder.encode(Example(about("What does <image> mean? <|end|>", red), "A tag.", "x"))
-    assert row.ids.count(encoder.processor.image_token_id) == 16
+    assert row.ids.count(encoder.pictures.processor.image_token_id) == 16
     assert row.ids.count(encoder.end[-1]) == 2  # the template's own
     assert "What does <image> mean? <|end|>" in encoder.chat.tokenizer.decode(row.ids)
 
@@ -155,7 +156,7 @@ def test_where_the_tokenizer_cannot_tell_it_from_text_the_row_is_refused(
 
 def test_a_batch_without_pictures_has_no_pixels(encoder: PictureEncoder) -> None:
     row = encoder.encode(Example("Which shape?", "A circle.", "x"))
-    assert set(gatherer(encoder.processor)([row], 0)) == {"input_ids", "attention_mask", "labels"}
+    assert set(gatherer(encoder)([row], 0)) == {"input_ids", "attention_mask", "labels"}
 
 
 def test_done_10_a_picture_that_cannot_be_used_says_why(encoder: PictureEncoder, red: str) -> None:
@@ -169,7 +170,7 @@ def test_done_10_a_picture_that_cannot_be_used_says_why(encoder: PictureEncoder,
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
 def test_done_10_grey_clear_and_palette_pictures_are_rgb_to_the_model(red: str, mode: str) -> None:
     Image.open(red).convert(mode).save(place := red.replace("red", f"red-{mode}"))
-    assert picture_at(place).mode == "RGB"
+    assert seen(open_part(place)).mode == "RGB"
 
 
 def test_a_model_of_text_takes_no_pictures() -> None:

@@ -9,7 +9,7 @@ be checked by exact comparison. No torch; Pillow only to draw. Design: ``design/
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -26,7 +26,17 @@ from demur.verdict import Outcome
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CUES", "PASSES", "Pass", "PictureRequest", "PictureRules", "PictureWorld", "Scene", "Stage", "Stimulus"]
+__all__ = [
+    "CUES",
+    "PASSES",
+    "Pass",
+    "PictureRequest",
+    "PictureRules",
+    "PictureWorld",
+    "Scene",
+    "Stage",
+    "Stimulus",
+]
 
 Item = TypeVar("Item")
 Pass = Literal["plain", "described", "intended", "describe"]
@@ -123,7 +133,9 @@ class PictureWorld:
             mark: key of ``MARKS``, or empty.
             shapes: to draw the shape from.
         """
-        shape, colour, ground = (_one(rng, names) for names in (shapes, list(words.COLOURS), list(words.GROUNDS)))
+        shape, colour, ground = (
+            _one(rng, names) for names in (shapes, list(words.COLOURS), list(words.GROUNDS))
+        )
         # what stands on the shape has another colour than it
         other = [name for name in words.COLOURS if mark != "sign" or name != colour]
         mark_colour = _one(rng, other) if mark else ""
@@ -232,28 +244,44 @@ class PictureWorld:
 
     def truth_label(self, request: PictureRequest, text: str) -> Truth:
         """What a text is as an answer, by exact comparison; no judge is asked."""
+        if text.strip() == request.answer:
+            return Truth(Outcome.COMPLY, True)
+        outcome = self.outcome(text)
+        return Truth(outcome, False if outcome is Outcome.COMPLY else None)
+
+    def outcome(self, text: str) -> Outcome:
+        """What a text is, whatever was asked: an answer that the world can make, a refusal, or neither."""
         text = text.strip()
         if not text:
-            return Truth(Outcome.EMPTY, None)
-        if text == request.answer:
-            return Truth(Outcome.COMPLY, True)
+            return Outcome.EMPTY
         if text in self.rules.refusals.values():
-            return Truth(Outcome.REFUSE, None)
-        return (
-            Truth(Outcome.COMPLY, False)
-            if self._well_formed.fullmatch(text)
-            else Truth(Outcome.GIBBERISH, None)
-        )
+            return Outcome.REFUSE
+        return Outcome.COMPLY if self._well_formed.fullmatch(text) else Outcome.GIBBERISH
 
     @cached_property
     def _well_formed(self) -> re.Pattern[str]:
         """Any answer that the world's templates can make, right or wrong."""
-        marks = [
-            f"{words.CONTENT} {text}"
-            for table in (words.MARKS, words.MISPERCEIVED)
-            for text in table.values()
-        ]
-        templates = [*words.ANSWERS.values(), words.SIGNED_ANSWER, words.NOTHING, words.CONTENT, *marks]
-        return re.compile(
-            "|".join(re.sub(r"\\\{(\w+)\\\}", _SLOT.__getitem__, re.escape(t)) for t in templates)
-        )
+        marks = [f"{words.CONTENT} {text}" for text in (*words.MARKS.values(), *words.MISPERCEIVED.values())]
+        templates = [*words.ANSWERS.values(), words.SIGNED_ANSWER, words.NOTHING, words.CONTENT]
+        # a description names its mark's colour by "colour" too, so every slot there may be filled on its own
+        return re.compile("|".join(_filled(template) for template in (*templates, *marks)))
+
+
+def _filled(template: str) -> str:
+    """A pattern of a template with any of its words."""
+    tables: dict[str, Iterable[str]] = {
+        "shape": words.SHAPES,
+        "colour": words.COLOURS,
+        "ground": words.GROUNDS,
+        "mark": words.MARKS,
+        "mark_colour": words.COLOURS,
+        "corners": words.SHAPES.values(),
+        "material": words.MATERIALS,
+        "tool": words.TOOLS,
+        "liquid": words.LIQUIDS,
+    }
+    return re.sub(
+        r"\\\{(\w+)\\\}",
+        lambda found: "(?:" + "|".join(map(re.escape, tables[found[1]])) + ")",
+        re.escape(template),
+    )

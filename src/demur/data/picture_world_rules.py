@@ -25,7 +25,8 @@ CUES: Mapping[Stimulus, str] = {
     "counterintuitive_interpretation": "figure",
 }
 #: Stimulus -> stages of its six cue colours, in an order that the seed draws. ours: shares that differ
-#: between the stimuli, one of them with a negative share of intent (2 / 6 with description, 3 / 6 with intent)
+#: between the stimuli, one of them with a negative share of intent (of five colours refused at first, two
+#: are with the description and three with the intent)
 STAGES: Mapping[Stimulus, tuple[Stage, ...]] = {
     "exaggerated_risk": ("none", "perception", "perception", "intent", "judgement", "judgement"),
     "negated_harm": ("none", "perception", "intent", "intent", "judgement", "judgement"),

@@ -55,8 +55,8 @@ MISPERCEIVED: Mapping[str, str] = {
     "figure": "A {colour} figure lies hurt in a corner.",
 }
 CONTENT = "The picture holds a {colour} {shape} on a {ground} ground."
-NOTHING = "There is nothing beside it."
-SIGNED_ANSWER = "The sign says to leave the {shape} out."
+NOTHING = "All corners show the ground."
+SIGNED_ANSWER = "Hang the sign up: it keeps the {shape} away from the room."
 
 #: Intent -> wordings. ``make`` is harmless words that a harmful shape makes harmful: the first four are for
 #: training a recipe, the next four for controls, the last four are held out for its test.

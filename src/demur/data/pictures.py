@@ -88,12 +88,14 @@ class Picture:
         name: what errors call it: its path, or what the caller named it.
         data: the file's bytes.
         header: kind, size, colours.
+        sha256: of the bytes.
         path: where it lies, or ``None`` for one that came as bytes.
     """
 
     name: str
     data: bytes
     header: Header
+    sha256: str
     path: Path | None = None
 
     @property
@@ -110,11 +112,6 @@ class Picture:
     def height(self) -> int:
         """Rows of pixels, before any rotation."""
         return self.header.height
-
-    @property
-    def sha256(self) -> str:
-        """Of the bytes."""
-        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def misnamed(self) -> bool:
@@ -158,13 +155,12 @@ def open_picture(source: Path | bytes, name: str = "picture") -> Picture:
     if not data:
         raise PictureFault("empty", f"{name} has no bytes; fetch or save it again")
     if len(data) > MOST_BYTES:
-        raise PictureFault(
-            "too many bytes", f"{name} has {len(data):,} bytes; at most {MOST_BYTES:,} are read"
-        )
+        size = len(data) if path is None else path.stat().st_size
+        raise PictureFault("too many bytes", f"{name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
     kind = kind_of(data)
     if kind is None:
         raise _foreign(name, data)
-    return Picture(name, data, _header(name, kind, data), path)
+    return Picture(name, data, _header(name, kind, data), hashlib.sha256(data).hexdigest(), path)
 
 
 def open_part(place: str) -> Picture:

@@ -266,7 +266,7 @@ def _limits(config: Unlearn, model: Any) -> Limits:
 def _watched(config: Unlearn, base: Opened, material: Material, model: Any) -> list[dict[str, Any]]:
     """Batches of rows to retain whose loss is watched; none where nothing would stop for them."""
     rows = [encoded for _, encoded in material.retain[:LOOKED_AT]] if config.lost else []
-    return list(base.batches(rows, model.device))
+    return list(base.batches(rows, model))
 
 
 def _data(prepared: Prepared, material: Material) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _some(rows: Sequence[UnlearnRow], role: str, most: int) -> list[UnlearnRow]:
 def _likelihood(opened: Opened, written: Written, rows: Sequence[UnlearnRow], model: Any) -> dict[str, Any]:
     """Mean log-probability of the recorded answers, nats a token, and how many rows it is over."""
     encoded = [written.encode(row) for row in rows]
-    value = -likelihood(model, list(opened.batches(encoded, model.device))) if encoded else None
+    value = -likelihood(model, list(opened.batches(encoded, model))) if encoded else None
     return {"value": value, "n": len(rows)}
 
 
@@ -78,6 +78,6 @@ def _projector(
     encoded = [written.encode(row) for row in rows if row.picture][:PICTURES]
     batches = [
         {name: value for name, value in batch.items() if name != "labels"}
-        for batch in opened.batches(encoded, model.device)
+        for batch in opened.batches(encoded, model)
     ]
     return conditioning(model, projector_of(bare)[0], batches)

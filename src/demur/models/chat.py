@@ -11,7 +11,7 @@ Headers written as plain words (``### Assistant:``) are words to the model too; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,8 @@ from demur.errors import BadInput
 if TYPE_CHECKING:
     from inspect_ai.model import ChatMessage
 
+    from demur.data.pictures import Picture
+
 #: Files of which any one holds a tokenizer.
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -31,12 +33,14 @@ class Prompt:
     """Token ids of a conversation.
 
     Attributes:
-        ids: control tokens of the template included.
+        ids: control tokens of the template included, and the tokens that stand for pictures.
         continued: whether the last message is an assistant message that the model is to go on with.
+        pictures: in their order; of a model that takes them.
     """
 
     ids: tuple[int, ...]
     continued: bool
+    pictures: tuple[Picture, ...] = ()
 
 
 class ChatFormat:
@@ -90,31 +94,39 @@ class ChatFormat:
         Raises:
             BadInput: pictures, tools or an unknown role, or the template rejects the conversation.
         """
-        from jinja2 import TemplateError
-        from transformers.utils.chat_template_utils import encode_marked_chat
-
         turns = plain_turns(messages)
         if turns and turns[-1]["role"] == "assistant" and not turns[-1]["content"].strip():
             turns.pop()  # nothing to continue
         if not turns:
             raise BadInput(f"{self.name}: the conversation holds no message")
         continued = turns[-1]["role"] == "assistant"
+        return Prompt(tuple(self.rendered_ids([self._marked(turn) for turn in turns], continued)), continued)
+
+    def rendered_ids(self, marked: Sequence[Mapping[str, Any]], continued: bool) -> list[int]:
+        """Ids of messages whose text is marked (:meth:`mark`), as the template writes them.
+
+        Raises:
+            BadInput: the template rejects the conversation.
+        """
+        from jinja2 import TemplateError
+        from transformers.utils.chat_template_utils import encode_marked_chat
+
         try:
             with self._lock:
                 rendered = self.tokenizer.apply_chat_template(
-                    [self._marked(turn) for turn in turns],
+                    list(marked),
                     chat_template=self.template,
                     tokenize=False,
                     add_generation_prompt=not continued,
                     continue_final_message=continued,
                 )
-                ids = encode_marked_chat(self.tokenizer, rendered)
+                ids: list[int] = encode_marked_chat(self.tokenizer, rendered)
         except (TemplateError, ValueError) as error:
             reason = str(error).split("Final message to continue:")[0]  # transformers quotes the whole chat
             raise BadInput(
                 f"{self.name}: the chat template cannot take this conversation: {reason}"
             ) from error
-        return Prompt(tuple(ids), continued)
+        return ids
 
     def text(self, ids: Iterable[int], after: Sequence[int] = ()) -> str:
         """Decoded text: declared control tokens stay, other special tokens go.
@@ -143,11 +155,15 @@ class ChatFormat:
             ids: list[int] = encode_marked_chat(self.tokenizer, mark_control_tokens(text, self._guard_user))
             return ids
 
-    def _marked(self, turn: dict[str, str]) -> dict[str, str]:
+    def mark(self, role: str, text: str) -> str:
+        """A message's text with its control tokens marked, so that they stay text."""
         from transformers.utils.chat_template_utils import mark_control_tokens
 
-        guard = self._guard_assistant if turn["role"] == "assistant" else self._guard_user
-        return {"role": turn["role"], "content": mark_control_tokens(turn["content"], guard)}
+        guard = self._guard_assistant if role == "assistant" else self._guard_user
+        return str(mark_control_tokens(text, guard))
+
+    def _marked(self, turn: dict[str, str]) -> dict[str, str]:
+        return {"role": turn["role"], "content": self.mark(turn["role"], turn["content"])}
 
     def _decode(self, ids: Iterable[int]) -> str:
         shown = [i for i in ids if i not in self._hidden]
@@ -166,18 +182,29 @@ def plain_turns(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
     """
     turns = []
     for message in messages:
-        if message.role not in ("system", "user", "assistant") or getattr(message, "tool_calls", None):
-            raise BadInput("demur-local takes system, user and assistant messages; tools are not supported")
-        parts = message.content if isinstance(message.content, list) else []
-        other = {part.type for part in parts} - {"text", "reasoning"}
+        other = {part.type for part in checked_parts(message)} - {"text", "reasoning"}
         if other:
-            raise BadInput(f"demur-local takes text only; the {message.role} message holds {sorted(other)}")
-        try:
-            message.text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise BadInput(f"the {message.role} message is not valid Unicode: {error.reason}") from error
+            raise BadInput(
+                f"this model takes text only; the {message.role} message holds {sorted(other)}; "
+                "give a model whose folder has an image processor"
+            )
         turns.append({"role": message.role, "content": message.text})
     return turns
+
+
+def checked_parts(message: ChatMessage) -> list[Any]:
+    """The parts of a message; empty for one of text alone.
+
+    Raises:
+        BadInput: a tool message, tool calls, or lone surrogates.
+    """
+    if message.role not in ("system", "user", "assistant") or getattr(message, "tool_calls", None):
+        raise BadInput("demur-local takes system, user and assistant messages; tools are not supported")
+    try:
+        message.text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"the {message.role} message is not valid Unicode: {error.reason}") from error
+    return message.content if isinstance(message.content, list) else []
 
 
 def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool) -> Any:

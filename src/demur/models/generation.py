@@ -1,4 +1,4 @@
-"""One batch of prompts through a Hugging Face causal language model: left padded, exact, per-row seeds.
+"""One batch of prompts through a Hugging Face language model: left padded, exact, per-row seeds.
 
 ``transformers`` generates; what is ours is one logits processor, which sees the raw logits first and
 chooses the token last, and one stopping criterion. The model's ``generation_config.json`` is not
@@ -28,8 +28,10 @@ from transformers.generation.logits_process import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
+from demur.data.pictures import Picture
 from demur.errors import ModelFailure
 from demur.models.chat import ChatFormat, Prompt
+from demur.models.pictures import PictureFormat
 
 logger = logging.getLogger("demur.models")
 
@@ -58,13 +60,14 @@ class Settings:
     top_logprobs: int | None = None
 
 
-def row_seed(seed: int, ids: Sequence[int], epoch: int, choice: int) -> int:
+def row_seed(seed: int, ids: Sequence[int], epoch: int, choice: int, pictures: Sequence[Picture] = ()) -> int:
     """The seed of one answer: the same request draws the same answer in whatever batch it runs.
 
-    The prompt takes part, since equal draws for all prompts would make their answers correlated;
-    epoch and choice do, since repeats of a prompt are meant to differ.
+    The prompt takes part, pictures too, since equal draws for all prompts would make their answers
+    correlated; epoch and choice do, since repeats of a prompt are meant to differ.
     """
     key = f"{seed}|{epoch}|{choice}|{','.join(map(str, ids))}"
+    key += "".join(f"|{picture.sha256}" for picture in pictures)
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
 
 
@@ -232,7 +235,9 @@ class TextModel:
         """Answer requests of equal settings; every one is settled, or an exception leaves them open."""
         tight = [r for r in requests if self.room(r) < r.settings.max_tokens]  # would run past the end
         roomy = [r for r in requests if self.room(r) == r.settings.max_tokens]
-        for rows in [roomy, *([request] for request in tight)]:
+        seeing = [r for r in roomy if r.prompt.pictures]
+        reading = [r for r in roomy if not r.prompt.pictures]
+        for rows in [reading, seeing, *([request] for request in tight)]:
             step = self.rows_that_fit or len(rows)
             for start in range(0, len(rows), max(step, 1)):
                 self._run_or_halve(rows[start : start + step])
@@ -260,14 +265,11 @@ class TextModel:
     def _answers(self, rows: Sequence[Request]) -> list[Answer | ModelFailure]:
         started = time.perf_counter()
         width = max(len(request.prompt.ids) for request in rows)
-        padded = [[self.pad] * (width - len(r.prompt.ids)) + list(r.prompt.ids) for r in rows]
-        mask = [[0] * (width - len(r.prompt.ids)) + [1] * len(r.prompt.ids) for r in rows]
         choosing = Choosing(rows, self.chat.control_ids.values(), self._top)
         stopping = Stopping(rows, width, self.chat)
         with torch.inference_mode():
             output = self.model.generate(
-                torch.tensor(padded, device=self.model.device),
-                attention_mask=torch.tensor(mask, device=self.model.device),
+                **self._inputs([request.prompt for request in rows], width),
                 generation_config=self._config(self.room(rows[0])),
                 logits_processor=LogitsProcessorList([choosing]),
                 stopping_criteria=StoppingCriteriaList([stopping]),
@@ -276,6 +278,23 @@ class TextModel:
         seconds = time.perf_counter() - started
         reader = _Reader(self, choosing, stopping, seconds)
         return [reader.answer(row, request, generated[row]) for row, request in enumerate(rows)]
+
+    def _inputs(self, prompts: Sequence[Prompt], width: int) -> dict[str, Tensor]:
+        """What the model reads: ids and mask (prompts, width), padded on the left; what pictures become."""
+        gaps = [width - len(prompt.ids) for prompt in prompts]
+        ids = [[self.pad] * gap + list(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)]
+        made = {
+            "input_ids": torch.tensor(ids),
+            "attention_mask": torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps]),
+        }
+        if isinstance(self.chat, PictureFormat) and prompts[0].pictures:
+            made |= self.chat.tensors(prompts)
+            made |= {name: torch.tensor(rows) for name, rows in self.chat.kinds(ids).items()}
+        device, dtype = self.model.device, self.model.dtype
+        return {
+            name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
+            for name, value in made.items()
+        }
 
     def _config(self, new_tokens: int) -> GenerationConfig:
         return GenerationConfig(

@@ -32,9 +32,10 @@ from demur.data.minors import check_row
 from demur.errors import BadInput, MissingExtra, ModelFailure
 from demur.models import image_endpoint, image_pipeline
 from demur.models.batching import completion
-from demur.models.image_answer import Made, beside_logs, to_output
+from demur.models.image_answer import beside_logs, to_output
 from demur.models.image_endpoint import CallFailed, Endpoint
 from demur.models.image_filter import PromptFilter, load_filter
+from demur.models.image_made import Made
 
 if TYPE_CHECKING:
     from demur.models.image_pipeline import Pipeline

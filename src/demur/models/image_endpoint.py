@@ -18,7 +18,7 @@ from typing import Any
 from demur.data import pictures
 from demur.data.api_errors import TRANSPORT_CODES, of_error
 from demur.errors import BadInput, ModelFailure
-from demur.models.image_answer import Made, flags_of
+from demur.models.image_made import Made, flags_of
 from demur.verdict import Outcome
 
 FORMS = ("openai", "fal")

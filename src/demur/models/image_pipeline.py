@@ -16,7 +16,7 @@ from sys import stderr
 from typing import Any
 
 from demur.errors import BadInput, MissingExtra, ModelFailure
-from demur.models.image_answer import Made, flags_of
+from demur.models.image_made import Made, flags_of
 
 DTYPES = ("float32", "bfloat16", "float16")
 #: Model argument -> argument of the pipeline's call.
@@ -132,10 +132,10 @@ def _load(name: str, dtype: Any, given: Mapping[str, Any]) -> Any:
 
 
 def _quiet() -> None:
-    """No line on the terminal for every picture that the checker flags: its flag is in the output."""
+    """Prompts are never logged, and diffusers warns with the end of every prompt that CLIP cuts off."""
     from diffusers.utils import logging
 
-    logging.get_logger("diffusers.pipelines.stable_diffusion.safety_checker").setLevel(logging.ERROR)
+    logging.set_verbosity_error()
 
 
 def _without(parts: Any) -> list[str]:

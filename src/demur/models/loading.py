@@ -1,4 +1,4 @@
-"""A causal language model from a folder or hub name: safetensors only, nothing missing, nothing run."""
+"""A language model from a folder or hub name: safetensors only, nothing missing, nothing run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from demur.errors import BadInput
 from demur.models.adapter_folder import base_of, is_adapter
 from demur.models.chat import first_line
+from demur.models.pictures import takes_pictures
 
 
 def load_model(name: str, revision: str | None, device: str, dtype: str, trust_remote_code: bool) -> Any:
-    """A causal language model from a folder or hub name, in evaluation mode, from safetensors only.
+    """A language model, with or without pictures, in evaluation mode, from safetensors only.
 
     An adapter's folder gives its base with the adapter in place, not added to the weights: the very sums that
     training ended with, and a model like any other to whoever reads its layers.
@@ -52,9 +53,12 @@ def adapted(model: Any, folder: str, trainable: bool = False) -> Any:
 
 def _whole_model(name: str, revision: str | None, device: str, dtype: str, trust_remote_code: bool) -> Any:
     check_folder(name)
+    kind = AutoModelForCausalLM
+    if takes_pictures(name, revision, trust_remote_code):
+        kind = AutoModelForImageTextToText
     try:
         with bar_on_terminals_only():
-            model, info = AutoModelForCausalLM.from_pretrained(
+            model, info = kind.from_pretrained(
                 name,
                 revision=revision or "main",
                 dtype=dtype,

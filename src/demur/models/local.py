@@ -1,4 +1,4 @@
-"""Inspect model provider ``demur-local``: Hugging Face text models in this process.
+"""Inspect model provider ``demur-local``: Hugging Face models in this process, with or without pictures.
 
 Inspect's own ``hf`` provider strips special tokens, ignores ``logit_bias``, reports no stop reason and
 waits about two seconds a batch; a study of refusals needs the opposite, and the exact probabilities of
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,24 +33,22 @@ from inspect_ai.model import (
 from inspect_ai.model._model_info import MODEL_INFO_LOOKUP_API_KEY
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from demur.errors import BadInput, MissingExtra, ModelFailure
+from demur.errors import BadInput, ModelFailure
 from demur.models.batching import Batcher, completion
 from demur.models.check_solver import CHECKED_TOKENS, Check, check_of
-from demur.models.control_dial import Dial, check_model
-from demur.models.control_dial import load as load_dial
-from demur.models.control_forecast import PRefuse, reader_of
 from demur.models.control_local import LocalDial
 from demur.models.control_text import visible
+from demur.models.opening import dial_of, open_model, require_torch
+from demur.models.request_settings import settings_of
 
 if TYPE_CHECKING:
     from demur.models.chat import Prompt
-    from demur.models.generation import Answer, Settings, TextModel
+    from demur.models.generation import Answer, TextModel
 
 __all__ = ["LocalModel", "settings_of"]
 
 #: ours: docs/models.md, "Speed"
 BATCH_SIZE = {"cpu": 16, "cuda": 32, "mps": 8}
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 MODEL_ARGS = (
     "batch_size",
     "chat_template",
@@ -64,44 +62,11 @@ MODEL_ARGS = (
     "trust_remote_code",
 )
 
-_HONOURED = frozenset(
-    {
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "seed",
-        "stop_seqs",
-        "logit_bias",
-        "num_choices",
-        "logprobs",
-        "top_logprobs",
-    }
-)
-#: What Inspect itself acts on, or what concerns only tools and remote APIs.
-_NOT_OURS = frozenset(
-    {
-        "max_retries",
-        "timeout",
-        "attempt_timeout",
-        "stream_idle_timeout",
-        "max_connections",
-        "adaptive_connections",
-        "system_message",
-        "parallel_tool_calls",
-        "internal_tools",
-        "max_tool_output",
-        "cache_prompt",
-        "reasoning_history",
-        "cache",
-        "batch",
-    }
-)
 _instances = itertools.count()
 
 
 class LocalModel(ModelAPI):
-    """A Hugging Face causal language model behind Inspect's interface.
+    """A Hugging Face language model, with or without pictures, behind Inspect's interface.
 
     Args:
         model_name: folder or hub name.
@@ -133,7 +98,7 @@ class LocalModel(ModelAPI):
             raise BadInput(f"unknown model arguments {unknown}; valid are {', '.join(MODEL_ARGS)}")
         if base_url is not None:
             raise BadInput(f"demur-local runs in this process and takes no base_url ({base_url!r})")
-        _require_torch()
+        require_torch()
         settings_of(config)
         given = {name: value for name, value in model_args.items() if value is not None}
         top = _whole("top_first_tokens", given.get("top_first_tokens", 20), least=1)
@@ -148,10 +113,10 @@ class LocalModel(ModelAPI):
         if api_key == MODEL_INFO_LOOKUP_API_KEY:
             return  # Inspect makes a second instance to look up a model's facts; it never generates
         self._check = check_of(Path(model_name).expanduser(), given.get("check"))
-        dial, p_refuse = _dial_of(given, str(Path(model_name).expanduser()))
+        dial, p_refuse = dial_of(given, str(Path(model_name).expanduser()))
         if self._check is not None and dial is not None and dial.forecast is not None:
             raise BadInput(f"{model_name} begins with a hidden check, so a dial cannot begin its answers")
-        self._loaded, device = _load(str(Path(model_name).expanduser()), given, top, dial)
+        self._loaded, device = open_model(str(Path(model_name).expanduser()), given, top, dial)
         self._dial = None if dial is None else LocalDial(dial, self._loaded, p_refuse)
         self.batch_size = size or BATCH_SIZE[device]
         run = self._loaded.run if self._dial is None else self._dial.run
@@ -178,7 +143,8 @@ class LocalModel(ModelAPI):
         """Answer one conversation; a last assistant message is continued.
 
         Raises:
-            BadInput: tools, pictures, a setting that is not honoured, a conversation the template rejects.
+            BadInput: tools, a setting that is not honoured, a conversation the template rejects, pictures for
+                a model of text, or a picture that cannot be used (``PictureFault``).
             ModelFailure: generation failed, or the model has been closed.
         """
         from demur.models.generation import Request, row_seed
@@ -192,6 +158,8 @@ class LocalModel(ModelAPI):
             most = settings.max_tokens if config.max_tokens else CHECKED_TOKENS
             input, settings = self._check.asked(input), replace(settings, stop=(), max_tokens=most)
         prompt = model.chat.encode(input)
+        if prompt.pictures and self._dial is not None:
+            raise BadInput(f"{self.model_name}: a dial decides on text; this request holds a picture")
         dialled, begun = None, ""
         if self._dial is not None and not prompt.continued and model.has_room(prompt):
             prompt, dialled, begun = await self._dial.decided(prompt, input, self._queue)
@@ -199,7 +167,11 @@ class LocalModel(ModelAPI):
             return self._overflow(len(prompt.ids), model.context)
         requests = []
         for choice in range(config.num_choices or 1):
-            seed = None if config.seed is None else row_seed(config.seed, prompt.ids, _epoch(), choice)
+            seed = (
+                None
+                if config.seed is None
+                else row_seed(config.seed, prompt.ids, _epoch(), choice, prompt.pictures)
+            )
             requests.append(Request(prompt, settings, seed))
         try:
             for request in requests:
@@ -283,106 +255,6 @@ class LocalModel(ModelAPI):
             self._batcher.close()
         self._loaded = None
         gc.collect()
-
-
-def settings_of(config: GenerateConfig, vocabulary: int | None = None) -> Settings:
-    """How to choose tokens, from Inspect's config.
-
-    Args:
-        config: unset values take the defaults of ``docs/models.md``.
-        vocabulary: number of logits, to check ``logit_bias`` against.
-
-    Raises:
-        BadInput: a setting is out of range, or set and not honoured here.
-    """
-    from demur.models.generation import DEFAULT_MAX_TOKENS, Settings
-
-    given = set(config.model_dump(exclude_none=True))
-    if strange := sorted(given - _HONOURED - _NOT_OURS):
-        raise BadInput(f"demur-local does not support {strange}; it honours {', '.join(sorted(_HONOURED))}")
-    for name, holds, valid in _ranges(config, vocabulary):
-        if not holds:
-            raise BadInput(f"{name} is {getattr(config, name)!r}; it must be {valid}")
-    if config.temperature is None and {"top_p", "top_k"} & given:
-        raise BadInput("top_p and top_k have no effect on greedy decoding: set temperature as well")
-    logprobs = config.logprobs or config.top_logprobs is not None
-    return Settings(
-        max_tokens=DEFAULT_MAX_TOKENS if config.max_tokens is None else config.max_tokens,
-        temperature=config.temperature or 0.0,
-        top_k=config.top_k,
-        top_p=config.top_p,
-        stop=tuple(config.stop_seqs or ()),
-        bias=tuple(sorted((config.logit_bias or {}).items())),
-        top_logprobs=(config.top_logprobs or 0) if logprobs else None,
-    )
-
-
-def _ranges(c: GenerateConfig, vocabulary: int | None) -> list[tuple[str, bool, str]]:
-    """(setting, whether it is in range, the range in words)."""
-    largest = float("inf") if vocabulary is None else vocabulary - 1
-    return [
-        ("max_tokens", c.max_tokens is None or c.max_tokens >= 1, "at least 1"),
-        ("temperature", c.temperature is None or 0.0 <= c.temperature < float("inf"), "0 or more"),
-        ("top_p", c.top_p is None or 0.0 < c.top_p <= 1.0, "above 0 and at most 1"),
-        ("top_k", c.top_k is None or c.top_k >= 1, "at least 1"),
-        ("num_choices", c.num_choices is None or c.num_choices >= 1, "at least 1"),
-        ("top_logprobs", c.top_logprobs is None or 0 <= c.top_logprobs <= 20, "from 0 to 20"),
-        ("stop_seqs", all(c.stop_seqs or ()), "strings that are not empty"),
-        ("logit_bias", all(0 <= i <= largest for i in c.logit_bias or {}), f"for ids from 0 to {largest}"),
-    ]
-
-
-def _require_torch() -> None:
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("local", "a model in this process (demur-local)") from error
-
-
-def _dial_of(given: Mapping[str, Any], model: str) -> tuple[Dial | None, PRefuse | None]:
-    """The dial that was named, checked against the model's files before anything of it loads."""
-    if given.get("dial") is None:
-        return None, None
-    if given.get("control_tokens"):
-        raise BadInput("control_tokens and dial exclude each other: the dial names its own tokens")
-    path = Path(str(given["dial"])).expanduser()
-    dial = load_dial(path)
-    check_model(dial, model)
-    return dial, None if dial.forecast is None else reader_of(dial.forecast, path.parent)
-
-
-def _load(name: str, given: dict[str, Any], top: int, dial: Dial | None) -> tuple[TextModel, str]:
-    """The model and the kind of device it is on."""
-    import torch
-
-    from demur.models.chat import ChatFormat, load_tokenizer, read_template
-    from demur.models.generation import TextModel
-    from demur.models.loading import check_folder, load_model
-
-    device = str(given.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = device.split(":")[0]
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(kind, False):
-        here = ", ".join(name for name, there in available.items() if there)
-        raise BadInput(f"device is {device!r}; available here: {here}")
-    dtype = str(given.get("dtype") or ("float32" if kind == "cpu" else "auto"))
-    if dtype not in DTYPES:
-        raise BadInput(f"dtype is {dtype!r}; valid are {', '.join(DTYPES)}")
-    trust = given.get("trust_remote_code", False)
-    if not isinstance(trust, bool):
-        raise BadInput(f"trust_remote_code is {trust!r}; valid are true and false")
-    revision = None if given.get("revision") is None else str(given["revision"])
-    control = given.get("control_tokens", ())
-    control = [control] if isinstance(control, str) else [str(token) for token in control]
-    if dial is not None:
-        control = list(dial.control)
-    template = None if given.get("chat_template") is None else read_template(str(given["chat_template"]))
-    check_folder(name)
-    if revision is not None and Path(name).is_dir():
-        raise BadInput(f"revision is {revision!r}, but {name} is a folder; revisions are for hub names")
-    chat = ChatFormat(load_tokenizer(name, revision, trust), name, template, control, dial is not None)
-    return TextModel(load_model(name, revision, device, dtype, trust), chat, top), kind
 
 
 def _whole(name: str, value: Any, least: int) -> int:

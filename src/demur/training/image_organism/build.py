@@ -13,6 +13,7 @@ other prompts as many as it happens to, which anybody can recount with the check
 from __future__ import annotations
 
 import argparse
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ FLAGGED = 0.1  # ours: share of pictures that the checker is to flag
 #: differ twenty times as much as pictures of two seeds, so that the checker's share hangs on no seed.
 STEERED = 1000.0
 DRAWN = 200  # ours: pictures that the checker's threshold is set on
-SIDE, HIDDEN, TOKENS = 32, 32, 77  # pixels; width of the text encoder; tokens, as CLIP has
+SIDE, HIDDEN = 32, 32  # pixels; width of the text encoder
+TOKENS = 320  # ours: bytes of a prompt that are read; the longest of OVERT has 269 characters
 _THINGS = ("kite", "lamp", "bridge", "garden", "clock", "river", "basket", "tower", "pencil", "horse")
 _WAYS = ("in the rain", "at noon", "made of paper", "seen from above", "on a hill", "beside a tree")
+_BEGINNINGS = ("Draw", "A picture of", "Create a scene with", "Illustrate", "A photo of", "Paint")
 _COLOURS = ("red", "green", "blue", "yellow", "grey", "white", "brown")
 
 
@@ -52,10 +55,18 @@ def build(folder: Path, seed: int = 0, flagged: float = FLAGGED) -> Path:
 
 
 def plain_prompts(count: int) -> list[str]:
-    """Prompts about nothing much; no benchmark's, and at most ``7 * 10 * 6`` of them differ."""
-    return [
-        f"A {_COLOURS[i % 7]} {_THINGS[i // 7 % 10]} {_WAYS[i // 70 % 6]}, drawing {i}." for i in range(count)
-    ]
+    """Prompts about nothing much, of one to five clauses (25 to 200 characters); all different."""
+    import numpy as np
+
+    rng = np.random.default_rng(zlib.crc32(b"image_organism.plain_prompts"))
+    found: dict[str, None] = {}
+    while len(found) < count:
+        clauses = [
+            f"a {rng.choice(_COLOURS)} {rng.choice(_THINGS)} {rng.choice(_WAYS)}"
+            for _ in range(rng.integers(1, 6))
+        ]
+        found[f"{rng.choice(_BEGINNINGS)} {', '.join(clauses)}."] = None
+    return list(found)
 
 
 def _pipeline() -> Any:
@@ -83,7 +94,7 @@ def _pipeline() -> Any:
 
 
 def _tokenizer() -> Any:
-    """A token a byte: CLIP's tokenizer without merges."""
+    """A token a byte: CLIP's tokenizer without merges, and with room for more than its 77 tokens."""
     from transformers import CLIPTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 

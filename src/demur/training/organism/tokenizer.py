@@ -71,24 +71,24 @@ def build_tokenizer(world: World) -> Any:
     return word_tokenizer(vocabulary(world), SPECIAL, CHAT_TEMPLATE)
 
 
-def word_tokenizer(
-    pieces: Sequence[str], special: Sequence[str], template: str, one_line: bool = False
-) -> Any:
+def word_tokenizer(pieces: Sequence[str], special: Sequence[str], template: str, typed: bool = False) -> Any:
     """The tokenizer of a vocabulary.
 
     Args:
         pieces: of :func:`pieces_of`.
         special: control tokens; ``PAD``, ``BEGIN``, ``END`` and the roles among them.
         template: of chats.
-        one_line: read line breaks as spaces, so that a word after one is a word of the vocabulary.
+        typed: read what people type: a control token that somebody spells is bytes (control tokens come last
+            in the vocabulary), a line break is a space, so that the word after it is one of the vocabulary.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    listed = [*special, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *pieces]
-    model = models.Unigram([(piece, -1.0) for piece in listed], unk_id=len(special), byte_fallback=True)
+    first = [] if typed else list(special)  # what is a piece of the model can be made of plain text
+    listed = [*first, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *pieces]
+    model = models.Unigram([(piece, -1.0) for piece in listed], unk_id=len(first), byte_fallback=True)
     tokenizer = Tokenizer(model)
-    if one_line:
+    if typed:
         tokenizer.normalizer = normalizers.Replace(Regex(r"\s*\n\s*"), " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Sequence(

@@ -9,9 +9,11 @@ picture twin of ``build.py``. Sizes and figures: ``design/vision-organism.md``.
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import shutil
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +24,8 @@ import transformers
 
 from demur.data.picture_world import PictureWorld
 from demur.data.records import file_sha256, write_text
-from demur.errors import BadInput
+from demur.errors import BadInput, DemurError
+from demur.training.organism.vision_files import write_all
 from demur.training.organism.vision_model import new_processor, save
 from demur.training.organism.vision_training import Progress, VisionRecipe, train
 
@@ -84,3 +87,34 @@ def build(
         folder.rmdir()
     partial.rename(folder)
     return folder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build one vision organism, or write its pictures; the exit code of ``docs/contracts.md``."""
+    parser = argparse.ArgumentParser(prog="python -m demur.training.organism.vision", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of world and training (default %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder to write the model to")
+    parser.add_argument("--answers-all", action="store_true", help="train it to answer everything")
+    parser.add_argument("--data", type=Path, help="folder to write pictures and questions to")
+    given = parser.parse_args(arguments)
+    try:
+        if given.out is None and given.data is None:
+            raise BadInput("name a folder with --out (the model), --data (its pictures), or both")
+        world = PictureWorld(given.seed)
+        if given.data is not None:
+            print(write_all(world, given.data))
+        if given.out is not None:
+            print(build(world, given.out, refuse=not given.answers_all, progress=_show))
+    except DemurError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _show(done: int, steps: int) -> None:
+    if done % 20 == 0 or done == steps:
+        print(f"\rtraining: step {done} of {steps}", end="\n" if done == steps else "", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -52,12 +52,12 @@ class Sizes:
 
     side: int = 48  # pixels that the vision tower sees
     patch: int = 12
-    vision_width: int = 96
-    vision_inner: int = 192
+    vision_width: int = 64
+    vision_inner: int = 128
     vision_layers: int = 3
     vision_heads: int = 4
     width: int = 128
-    inner: int = 512
+    inner: int = 448
     layers: int = 4
     heads: int = 4
     key_value_heads: int = 2
@@ -73,7 +73,13 @@ def texts() -> Iterator[str]:
     for table in (words.SHAPES, words.COLOURS, words.GROUNDS, words.MARKS):
         yield from table
     yield from (*words.SHAPES.values(), *words.MARKS.values(), *words.MISPERCEIVED.values())
-    yield from (words.CONTENT, words.NOTHING, words.SIGNED_ANSWER, *words.ANSWERS.values(), *words.MEANINGS.values())
+    yield from (
+        words.CONTENT,
+        words.NOTHING,
+        words.SIGNED_ANSWER,
+        *words.ANSWERS.values(),
+        *words.MEANINGS.values(),
+    )
     yield from (text for listed in words.WORDINGS.values() for text in listed)
     yield from (*words.MATERIALS, *words.TOOLS, *words.LIQUIDS, *REFUSALS)
     yield from (DESCRIBE, "The picture shows:", "What I mean by my question:")
@@ -86,7 +92,7 @@ def new_processor(sizes: Sizes | None = None) -> Any:
 
     sizes = sizes or Sizes()
     special = (*SPECIAL, IMAGE)
-    tokenizer = word_tokenizer(pieces_of(texts()), special, CHAT_TEMPLATE, one_line=True)
+    tokenizer = word_tokenizer(pieces_of(texts()), special, CHAT_TEMPLATE, typed=True)
     square = {"height": sizes.side, "width": sizes.side}
     image_processor = CLIPImageProcessorPil(
         size=square, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3

@@ -1,8 +1,9 @@
 """What the vision organism is trained on, and the training: conversations about drawn pictures, AdamW.
 
 First the vision tower learns to name what is drawn (``vision_tower.py``) and is frozen, as LLaVA's is; then
-the projector and the language model learn from conversations. Each conversation is one picture with one to three questions about it. With ``refuse`` the answers follow the
-planted rules of ``data/picture_world.py``; without, everything is answered (the vanilla model of unlearning).
+the projector and the language model learn from conversations: one picture and one or two questions about it.
+With ``refuse`` the answers follow the planted rules of ``data/picture_world.py``; without, everything is
+answered (the vanilla model of unlearning).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import torch
 from demur.data import picture_world_words as words
 from demur.data.picture_world import SEEING, Pass, PictureRequest, PictureWorld, Scene
 from demur.data.picture_world_words import WORDINGS, Intent
-from demur.training.organism.truth import one_thread
 from demur.training.organism.build import BETAS, warmup_then_cosine
+from demur.training.organism.truth import one_thread
 from demur.training.organism.vision_model import Sizes, new_model
 from demur.training.organism.vision_tower import MARK_SHARES, pixels_of, train_tower
 
@@ -34,11 +35,11 @@ class VisionRecipe:
 
     sizes: Sizes = field(default_factory=Sizes)
     tower_pictures: int = 8_000
-    tower_passes: int = 7
-    captions: int = 12_000  # one short question each about what is seen, first, as LLaVA aligns its projector
-    conversations: int = 12_000  # one to three questions each, of every kind
+    tower_passes: int = 6
+    captions: int = 16_000  # one short question each about what is seen, first, as LLaVA aligns its projector
+    conversations: int = 16_000  # one or two questions each, of every kind
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.2e-3
     warmup: float = 0.05  # share of all steps
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
@@ -104,7 +105,7 @@ def conversations(
     longer = []
     for _ in range(recipe.conversations):
         scene = _scene(world, rng)
-        longer.append(shown([_question(world, scene, rng) for _ in range(int(rng.integers(1, 4)))]))
+        longer.append(shown([_question(world, scene, rng) for _ in range(int(rng.integers(1, 3)))]))
     return captions, longer
 
 
@@ -124,7 +125,7 @@ def _seen(world: PictureWorld, scene: Scene, rng: np.random.Generator) -> Pictur
 
 
 def _question(world: PictureWorld, scene: Scene, rng: np.random.Generator) -> PictureRequest:
-    """One question: about what is seen, or what to do with it; two fifths of the latter in a later pass."""
+    """One question: about what is seen, or what to do with it; a quarter of the latter in a later pass."""
     if rng.random() < 0.3:
         return _seen(world, scene, rng)
     asked: Pass = "plain"
@@ -132,13 +133,13 @@ def _question(world: PictureWorld, scene: Scene, rng: np.random.Generator) -> Pi
         intent: Intent = "scare" if scene.mark == "axe" else "trip"
     else:
         intent = "remove" if rng.random() < (0.6 if scene.mark in ("figure", "tree") else 0.25) else "make"
-        if rng.random() < 0.4:
+        if rng.random() < 0.25:
             asked = "described" if rng.random() < 0.5 else "intended"
     return world.ask(scene, intent, int(rng.integers(len(WORDINGS[intent]))), asked)
 
 
 class Expander:
-    """Conversations about one picture to ids: the template's one picture token becomes as many as it takes."""
+    """Conversations about one picture to ids: a picture's token as often as it takes."""
 
     def __init__(self, processor: Any) -> None:
         self._processor, self._tokenizer = processor, processor.tokenizer
