@@ -240,3 +240,31 @@ def test_what_nobody_can_fetch_says_how_a_person_gets_it(data: Any, tmp_path: Pa
     assert err.count("cannot be fetched: unpack the archive that the README of") == 2
     code, _, err = data("export", "safe_eraser", "--output", tmp_path / "x.jsonl", "--data-dir", tmp_path)
     assert code == 3 and "is not below the data folder: unpack the archive" in err
+
+
+def test_export_in_parts_that_share_no_prompt_and_no_pair(data: Any, tmp_path: Path) -> None:
+    def part(name: str, *given: object) -> list[Record]:
+        assert data("export", "planted", "--output", tmp_path / f"{name}.jsonl", *given)[0] == 0
+        return list(read_records(tmp_path / f"{name}.jsonl"))
+
+    whole, unseen = part("whole"), part("unseen", "--held-out", "only")
+    assert {r.id for r in unseen} == {r.id for r in whole if r.meta["held_out"]}
+    first = part("first", "--held-out", "none", "--limit", 300, "--seed", 1)
+    rest = part("rest", "--held-out", "none", "--without", tmp_path / "first.jsonl")
+    assert len(first) in (299, 300) and {r.expect for r in first} == {"comply", "refuse"}
+    for one, other in ((first, rest), (first, unseen), (rest, unseen)):
+        assert not {str(r.prompt) for r in one} & {str(r.prompt) for r in other}
+    pairs = {r.pair for r in first if r.pair}
+    assert pairs and not pairs & {r.pair for r in rest}
+    assert len(whole) == len(unseen) + len(first) + len(rest)  # a whole pair is left out together
+    few = part("few", "--without", tmp_path / "first.jsonl", "--limit", 40)
+    assert len(few) in (39, 40) and not {r.id for r in few} & {r.id for r in first}
+
+
+def test_export_of_parts_that_are_not_there(data: Any, tmp_path: Path) -> None:
+    code, _, err = data("export", "starter", "--held-out", "only", "--output", tmp_path / "a.jsonl")
+    assert code == 2 and "starter does not say what a training never showed" in err
+    assert data("export", "starter", "--output", tmp_path / "all.jsonl")[0] == 0
+    given = ("--without", tmp_path / "all.jsonl", "--output", tmp_path / "none.jsonl")
+    code, _, err = data("export", "starter", *given)
+    assert code == 2 and "nothing is left" in err and not (tmp_path / "none.jsonl").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inspect_ai.log import read_eval_log
 
 from demur.benchmarks.mossbench import FIXTURE
 from demur.data.pictures import open_part
@@ -104,6 +105,11 @@ def test_uploads_that_fail_are_errors_and_filters_are_blocks_never_refusals(
     came = [(number_of(words), open_part(url).kind, url) for words, _, url in server.seen]
     assert {n for n, _, _ in came} == set(PLAN) and {n for n, kind, _ in came if kind == "webp"} == {11}
     assert all(url.startswith(f"data:image/{kind};") for _, kind, url in came)
+    # logs hold no pictures: the record names each by its hash
+    (log,) = (tmp_path / "run" / "logs").glob("*.eval")
+    samples = read_eval_log(str(log), resolve_attachments="full").samples
+    sent = {url.partition(",")[2] for _, _, url in server.seen}
+    assert samples and not [s for s in samples if any(data in s.model_dump_json() for data in sent)]
     # the same command again asks for calls that failed, and for nothing else (9 would be as long again)
     server.seen.clear()
     demur(*asked, "-G", "max_retries=0", **server.environment)
@@ -141,6 +147,17 @@ def test_done_9_answers_to_unknown_entries_end_a_strict_run_of_recorded_answers(
     stopped = demur(*read, "--strict", "--out", "no", check=2)
     assert "line 2: neither id nor prompt is one of mossbench" in " ".join(stopped.stderr.split())
     assert not (tmp_path / "no").exists()
+    released = json.dumps({"1": {"response": ANSWER}, "2": {"response": None}, "900": {"response": DECLINE}})
+    (tmp_path / "eye.js").write_text(f"cache['Eye 1'] = {released};", encoding="utf-8")
+    script = ("measure", "--responses", "eye.js", "-b", "mossbench", "--data-dir", "data")
+    stopped = demur(*script, "--strict", "--out", "no", check=2)
+    assert "an answer for the unknown pid 900" in " ".join(stopped.stderr.split())
+    demur(*script, "--out", "script")
+    found = rows_of(tmp_path / "script")
+    assert {pid: (row["verdict"], row["model"]) for pid, row in found.items()} == {
+        "1": ("comply", "Eye 1"),
+        "2": ("error", "Eye 1"),
+    }
     demur(*read, "--out", "run")
     assert set(rows_of(tmp_path / "run")) == {"1"} and (tmp_path / "run" / "quarantine.jsonl").exists()
 

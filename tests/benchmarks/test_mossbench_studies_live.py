@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -15,12 +16,15 @@ import pytest
 
 from demur.benchmarks.mossbench import FIXTURE
 from demur.benchmarks.mossbench.study_tables import contrast_table, stages_table
+from demur.errors import BadInput
+from demur.measure.live import Live
+from demur.measure.study import Study, stages
 from demur.measure.study_files import column
 from demur.verdict import Outcome
 
 ANSWER = "It is a toy; children play with it in the garden."
 DECLINE = "I'm sorry, but I can't help with that."
-TYPES = {"1": "type 1", "2": "type 2", "3": "type 3"}
+TYPES = ("type 1", "type 2", "type 3")
 #: pid -> where its refusal comes from; "" is answered at once, "returns" is refused again with the intent.
 PLANTED = {
     "1": "perception", "2": "perception", "3": "intent", "4": "judgement", "5": "",
@@ -40,12 +44,12 @@ def behaves(words: str, system: str) -> str | Mapping[str, Any]:
     if "careful" in system:
         return DECLINE
     if words.startswith("Describe"):
-        return "There is something on a table."
+        return "The picture shows a red toy car on a wooden table, next to a cup."
     pid = re.search(r"number (\d+)", words)[1]  # type: ignore[index]
     described, meant = "The picture shows" in words, "What I mean" in words
     kind = PLANTED[pid]
     if kind == "failed" and described:
-        return {"status": 500, "body": {"error": {"message": "The server had an error."}}}
+        return {"status": 400, "body": {"error": {"message": "Invalid image.", "code": "invalid_image"}}}
     refuses = {
         "": False,
         "perception": not described,
@@ -60,27 +64,14 @@ def behaves(words: str, system: str) -> str | Mapping[str, Any]:
 def write(folder: Path, contrasts: bool = False) -> None:
     images = folder / "mossbench" / "images"
     images.mkdir(parents=True)
-    import base64
-
-    rows = {}
+    over = {pid: TYPES[(int(pid) - 1) // 100] for pid in PLANTED}
+    rows: dict[str, Any] = {}
     for pid in PLANTED:
-        over = {
-            "over": TYPES[str((int(pid) - 1) // 100 + 1)],
-            "harm": [7],
-            "human": 0,
-            "child": 0,
-            "syn": 1,
-            "ocr": 0,
-        }
-        about = {"pid": pid, "question": f"What is number {pid}?", "metadata": over}
-        rows[pid] = {**FIXTURE[0], **about}
+        metadata = {**FIXTURE[0]["metadata"], "over": over[pid]}
+        rows[pid] = {**FIXTURE[0], "pid": pid, "question": f"What is number {pid}?", "metadata": metadata}
         (images / f"{pid}.png").write_bytes(base64.b64decode(FIXTURE[0]["image"].split(",")[1]))
     harmful = {
-        pid: {
-            **row,
-            "question": f"How do I break number {pid}?",
-            "metadata": {"over": row["metadata"]["over"]},
-        }
+        pid: {**row, "question": f"How do I break it, number {pid}?", "metadata": {"over": over[pid]}}
         for pid, row in rows.items()
         if contrasts and not pid.startswith("1")
     }
@@ -160,7 +151,7 @@ def test_done_6_errors_planted_at_known_stages_are_found_by_command_and_nothing_
     seen = table(done, "What the model sees")
     assert [number(cell) for cell in seen["exaggerated risk"]] == [50, 50, 0, 2]
     assert [number(cell) for cell in seen["negated harm"]] == [0, 0, 100, 3]
-    assert "class" in [s for s in done["sections"] if s["missing"]][0]["missing"][0]
+    assert "class" in next(s for s in done["sections"] if s["missing"])["missing"][0]
 
     page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
     assert "Where refusals come from" in page and "mean of the stimuli" in page
@@ -181,7 +172,7 @@ def test_done_8_system_prompts_are_held_against_none_on_both_sides(
     command = ("study", "system-prompts", "openai-api/testserver/eye", "--data-dir", "data", "--out", "study")
     command = (*command, "--prompts", "prompts.csv", "-G", "max_retries=0", "--json")
     done = json.loads(demur(*command, **server.environment).stdout)
-    assert done["status"] == "complete" and len(server.seen) == 3 * (15 + 10 - 0)
+    assert done["status"] == "complete" and len(server.seen) == 3 * (15 + 9)
     found = {
         name: [number(cell) for cell in cells]
         for name, cells in table(done, "Refused under each system prompt").items()
@@ -193,6 +184,18 @@ def test_done_8_system_prompts_are_held_against_none_on_both_sides(
     server.seen.clear()
     demur(*command, **server.environment)
     assert server.seen == []
+
+
+def test_a_run_of_another_model_is_no_first_pass(tmp_path: Path) -> None:
+    run = Live(names=("mossbench",), model="openai-api/testserver/eye", data_dir=tmp_path / "data")
+    study = Study(run, tmp_path / "study")
+    write(tmp_path / "data")
+    with pytest.raises(BadInput, match=r"none is no finished run; `demur measure MODEL -b mossbench"):
+        stages(study, lambda what, total: lambda count: None, first=tmp_path / "none")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "summary.json").write_text('{"model": "openai/other"}', encoding="utf-8")
+    with pytest.raises(BadInput, match=r"is a run of openai/other, not of openai-api/testserver/eye"):
+        stages(Study(run, tmp_path / "two"), lambda what, total: lambda count: None, first=tmp_path / "run")
 
 
 def test_a_share_of_intent_may_be_negative_and_says_so() -> None:
@@ -219,7 +222,5 @@ def test_files_of_people_are_read_with_their_faults_named(demur: Callable[..., A
     assert "p.csv, line 2: columns name and text are needed, both filled" in " ".join(said.split())
     assert "--prompts none.csv is no file" in demur(*command, "none.csv", check=2).stderr
     (tmp_path / "i.csv").write_text("number,intent\n1,x\n", encoding="utf-8")
-    from demur.errors import BadInput
-
     with pytest.raises(BadInput, match="columns pid and intent are needed; there are number, intent"):
         column(tmp_path / "i.csv", "intent", {"1"})

@@ -62,24 +62,24 @@ def data(tmp_path_factory: pytest.TempPathFactory, write_csv: Write) -> Path:
     return folder
 
 
-def is_red(place: str) -> bool:
-    """The planted truth of a picture: more red than blue."""
+def is_marked(place: str) -> bool:
+    """The planted truth of a picture: red and blue of its mean colour add up to a multiple of three."""
     from demur.data.picture_pixels import pixels
     from demur.data.pictures import open_part
 
     red, _, blue = pixels(open_part(place)).resize((1, 1)).getpixel((0, 0))
-    return bool(red > blue)
+    return bool((red + blue) % 3 == 0)
 
 
 def judge(name: str, fails: str = "never", inverted: bool = False) -> Any:
-    """A vision judge that finds red pictures harmful (or the others), and fails where a prompt has a word."""
+    """A vision judge that finds marked pictures harmful (or the others), and fails at prompts with a word."""
 
     def answer(input: Any, *_: object) -> ModelOutput:
         (message,) = input
         (picture,) = (part for part in message.content if isinstance(part, ContentImage))
         code = re.findall(r'"code": "(\w+)"', message.text)[-1]
-        harmful = "yes" if is_red(picture.image) != inverted else "no"
-        text = json.dumps({"code": code, "harmful": harmful, "reason": "Its colour."})
+        harmful = "yes" if is_marked(picture.image) != inverted else "no"
+        text = json.dumps({"code": code, "harmful": harmful, "reason": "Its shade."})
         said = "I would rather not say." if fails in message.text else text
         made = ChatMessageAssistant(content=said, model=name, source="generate")
         return ModelOutput(model=name, choices=[ChatCompletionChoice(message=made)], usage=ModelUsage())
@@ -133,7 +133,7 @@ def test_done_2_end_to_end_planted_refusals_flags_and_judges_are_recovered(
 
     came = [row for row in rows if row["verdict"] == "comply"]
     kept = {file.stem: file for file in (tmp_path / "pictures").iterdir()}
-    truth = {row["id"]: is_red(str(kept[row["meta"]["picture_sha256"]])) for row in came}
+    truth = {row["id"]: is_marked(str(kept[row["meta"]["picture_sha256"]])) for row in came}
     assert len(came) > 20 and 0 < sum(truth.values()) < len(truth)
     found = evaluate([of_row(row) for row in rows])
     for name, scores in found.harmful.items():
@@ -181,7 +181,7 @@ def test_done_4_a_judge_that_fails_leaves_its_pictures_incomplete(
     organism: Path, data: Path, tmp_path: Path
 ) -> None:
     judges = [judge("one"), judge("two", fails="a drawing for violence"), judge("three")]
-    rows = run(painter(organism, tmp_path), data, tmp_path, judges)
+    rows = run(painter(organism, tmp_path), data, tmp_path, judges, limit=48)
     found = evaluate([of_row(row) for row in rows])
     came = Counter((row["category"], row["expect"]) for row in rows if row["verdict"] == "comply")
     assert found.harmful["violence"].incomplete == came["violence", "refuse"] > 0

@@ -165,10 +165,20 @@ def test_mossbench_reads_the_released_answers_with_our_judge(shared_data: Path):
     found = reproduce("mossbench", shared_data)
     figures = {(f.model, f.column): f for f in found.figures}
     assert {model for model, _ in computed(found)} == {"GPT-4o", "Gemini-Pro 1.5", "Claude 3 haiku"}
-    haiku = figures["Claude 3 haiku", "average, GPT judge, %"]
+    haiku = figures["Claude 3 haiku", "average, GPT judge"]
     assert haiku.difference == pytest.approx(0, abs=5) and haiku.rejudged
-    assert found.compared == () and all("our judge" in f.reason for f in found.figures if f.deviates)
-    assert "Claude 3 haiku: 14 answers are blank or never came" in found.checks
+    assert found.compared == ()
+    reasons = {(f.model, f.column): f.reason for f in found.figures if f.deviates}
+    assert all("our judge" in why for (model, _), why in reasons.items() if model == "GPT-4o")
+    not_means = {where for where, why in reasons.items() if "not the mean of its printed stimuli" in why}
+    assert not_means == {
+        ("Gemini Advanced (web)", "average, people"),
+        ("Gemini-Pro 1.5", "system prompt helpfulness, average"),
+    }
+    said = "Claude 3 haiku: 14 answers are blank or never came, 4.67 points of its published average"
+    assert said in found.checks
+    stages = figures["Claude 3 opus", "with intent too, average"]
+    assert (stages.published, stages.computed) == (73.33, None) and abs(stages.difference or 1) < 0.01
     assert any("printed average 28.7" in sentence for sentence in found.checks)
 
 

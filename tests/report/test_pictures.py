@@ -13,6 +13,7 @@ import pytest
 
 from demur.data.pictures import open_part, open_picture
 from demur.data.records import Record
+from demur.judges.image import SHA256
 from demur.measure.rows import make_row
 from demur.report import write_report
 from demur.report.pictures import MOST_BYTES, SIDE, Pictures, small
@@ -82,7 +83,7 @@ def seen(tmp_path: Path, make_card: Any, make_run: Any) -> tuple[Path, Path]:
     rows = [
         row(of, 1, harmless, Outcome.REFUSE, meta={"description": "A blue triangle on grey."}),
         row(of, 2, kept(there, drawn()), Outcome.COMPLY, harmful=True),
-        row(of, 3, None, Outcome.COMPLY, harmful=True, image={"sha256": [open_picture(answer).sha256]}),
+        row(of, 3, None, Outcome.COMPLY, harmful=True, meta={SHA256: open_picture(answer).sha256}),
         row(of, 4, kept(there, drawn("JPEG"), "jpg"), Outcome.REFUSE, category="Sexual content"),
         row(of, 5, {**harmless, "harmful": True}, Outcome.REFUSE),
     ]  # fmt: skip
@@ -142,7 +143,8 @@ def test_only_pictures_named_by_their_hash_are_opened(tmp_path: Path) -> None:
         return "shown" if shown.url else shown.words
 
     assert said() == "shown"
-    assert said(sha256=None) == "not shown: the row does not say its hash"
+    for no_hash in (None, "", "a", 7):
+        assert said(sha256=no_hash) == "not shown: the row does not say its hash"
     assert said(sha256="ab" * 32) == "not shown: the file is another one by now"
     assert said(path=str(tmp_path / "gone.png")) == "not shown: it is not here"
     assert said(path=None) == "not shown: the row has its hash alone"
@@ -159,7 +161,7 @@ def test_only_pictures_named_by_their_hash_are_opened(tmp_path: Path) -> None:
 
 def test_answers_are_looked_for_in_the_run_alone(tmp_path: Path) -> None:
     def said(sha256: str) -> str:
-        (shown,) = Pictures().of_answer({"image": {"sha256": [sha256]}}, tmp_path / "run")
+        (shown,) = Pictures().of_answer({"meta": {SHA256: sha256}}, tmp_path / "run")
         return "shown" if shown.url else shown.words
 
     outside = kept(tmp_path, drawn())
@@ -168,7 +170,7 @@ def test_answers_are_looked_for_in_the_run_alone(tmp_path: Path) -> None:
     (tmp_path / "run" / "pictures").mkdir(parents=True)
     (tmp_path / "run" / "pictures" / f"{'ab' * 32}.png").write_bytes(drawn())
     assert said("ab" * 32) == "not shown: the file is another one by now"
-    assert Pictures().of_answer({"image": {"sha256": "x"}}, tmp_path) == ()
+    assert Pictures().of_answer({"meta": {SHA256: 3}}, tmp_path) == ()
 
 
 def test_a_page_holds_so_many_pictures_and_says_where_the_others_are(tmp_path: Path) -> None:

@@ -56,6 +56,20 @@ def read(file: Path) -> PromptRecords:
     return replace(found, records=tuple(request(_own(record)) for record in found.records))
 
 
+def source(file: Path) -> dict[str, Any]:
+    """What a receipt says of the file: its name and hash, rows, and why some were left out."""
+    found = read(file)
+    why = ", ".join(f"{reason} {n:,}" for reason, n in found.left_out.items())
+    return {
+        "path": file.name,
+        "repository": "",
+        "status": "own prompts",
+        "sha256": found.sha256,
+        "rows": found.rows,
+        "detail": f"left out: {why}" if why else "",
+    }
+
+
 def load(data_dir: Path | None = None) -> list[Record]:
     """Nothing is here without a file.
 

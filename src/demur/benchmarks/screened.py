@@ -23,7 +23,7 @@ from demur.errors import BadInput
 
 logger = logging.getLogger("demur.benchmarks")
 _LEFT_OUT = "left_out"  # key of a task's metadata
-_TOLD = 30  # ours: sentences of one benchmark in a report
+_TOLD = 30  # ours: sentences of one benchmark in a report, and names in one of them
 
 ToRecord = Callable[[Mapping[str, Any]], Record]
 
@@ -62,10 +62,22 @@ class Loaded:
 def told(task: Task, loaded: Loaded) -> Task:
     """The task with sentences on what its loader dropped or changed, which a report of the run repeats."""
     counts = ", ".join(f"{reason}: {count}" for reason, count in loaded.excluded.items() if count)
-    said = [f"Not asked: {counts}.", *loaded.notes] if counts else list(loaded.notes)
+    said = [*([f"Not asked: {counts}."] if counts else []), *_together(loaded.notes)]
     more = [f"{len(said) - _TOLD} more in the log."] if len(said) > _TOLD else []
     task.metadata = {**(task.metadata or {}), _LEFT_OUT: [*said[:_TOLD], *more]}
     return task
+
+
+def _together(notes: Iterable[str]) -> Iterator[str]:
+    """The same sentences, those that say the same of several entries (``where: what``) in one."""
+    found: dict[str, list[str]] = {}
+    for note in notes:
+        where, _, what = note.partition(": ")
+        found.setdefault(what or note, []).append(where)
+    for what, names in found.items():
+        more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+        single = what if names[0] == what else f"{names[0]}: {what}"
+        yield single if len(names) == 1 else f"{what}: {', '.join(names[:_TOLD])}{more}"
 
 
 def left_out(task: Task) -> list[str]:

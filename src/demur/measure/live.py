@@ -59,6 +59,7 @@ class Live:
         max_connections: calls in flight at once, or ``None`` for the provider's own.
         dial: a file of ``demur dial`` that stands before every answer, or ``None``.
         strict: whether data that cannot be used ends the run before it begins, instead of being counted.
+        prompts: the file that ``own_prompts`` asks, or ``None``.
     """
 
     names: tuple[str, ...]
@@ -76,6 +77,7 @@ class Live:
     max_connections: int | None = None
     dial: Path | None = None
     strict: bool = False
+    prompts: Path | None = None
 
 
 def check_settings(generate: Mapping[str, Any]) -> None:
@@ -135,6 +137,7 @@ def make_tasks(run: Live) -> dict[str, Task]:
                 limit=run.limit,
                 seed=run.seed,
                 judge=run.judge,
+                **({"prompts": str(run.prompts)} if name == benchmarks.OWN_PROMPTS and run.prompts else {}),
                 **({"strict": True} if run.strict and "strict" in signature(make).parameters else {}),
             )
             tasks[name] = with_dial(run, name, made)
@@ -186,6 +189,7 @@ def ask(
                 max_retries=run.generate.get("max_retries", MAX_RETRIES),
                 epochs=run.epochs if run.epochs > 1 else None,
                 log_realtime=False,
+                log_images=False,  # each lies with the data, and its record names it by hash
                 log_buffer=1,
                 max_tasks=1,  # more at once only puts more in flight when a run is killed
                 log_dir_allow_dirty=True,

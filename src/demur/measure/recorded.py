@@ -66,7 +66,9 @@ def read_recorded(
     """The answered records of one benchmark from a file.
 
     Args:
-        path: the source's own answer file, a record file, or any table of prompts and answers.
+        path: the source's own answer file, a record file, or any table of prompts and answers. A benchmark
+            whose authors released answers in files that are none of these reads them itself
+            (``RELEASED_ENDINGS``, ``released_answers``).
         name: benchmark.
         model: name to give to rows that name none.
         data_dir: where the benchmark's prompts lie, for files that are not in the source's own format.
@@ -76,8 +78,11 @@ def read_recorded(
         BadInput: the file cannot be read, ids repeat, or no row belongs to the benchmark.
     """
     module = benchmarks.get(name)
-    why = _not_own(path, module, encoding)
-    found = _matched(path, module, data_dir, encoding, why) if why else _own(path, module, encoding)
+    if path.suffix in getattr(module, "RELEASED_ENDINGS", ()):
+        found: _Found = enumerate(module.released_answers(path, data_dir), 1)
+    else:
+        why = _not_own(path, module, encoding)
+        found = _matched(path, module, data_dir, encoding, why) if why else _own(path, module, encoding)
     seen: dict[tuple[str | None, str, int], int] = {}
     for line, item in found:
         if isinstance(item, Record) and (wrong := _wrong_label(item, module.CARD)):

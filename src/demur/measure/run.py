@@ -143,14 +143,13 @@ def measure_live(
 def live_settings(run: Live, judge: Mapping[str, Any], safety: SafetyJudge | None = None) -> dict[str, Any]:
     """Everything that can move a number of a live run; a run is continued only where all of it is equal."""
     dial = dial_file(run)
-    unset = {"max_connections", "strict"} | (
-        {"dial"} if run.dial is None else set()
-    )  # as receipts were before dials
+    unset = {"max_connections", "strict"}  # and as receipts were before there were dials and own prompts
+    unset |= {name for name in ("dial", "prompts") if getattr(run, name) is None}
     return {
         **{key: value for key, value in asdict(run).items() if key not in unset},
         **({"dial_sha256": file_sha256(dial)} if dial is not None and dial.is_file() else {}),
         "versions": {name: benchmarks.get(name).CARD.version for name in run.names},
-        "data": {name: _sources(benchmarks.get(name), run.data_dir) for name in run.names},
+        "data": {name: _data(name, run) for name in run.names},
         "weights": weight_hashes(run.model),
         "judge_details": dict(judge),
         "safety_details": None if safety is None else safety.describe(),
@@ -244,6 +243,12 @@ def _keep_log(card: Card, judged: Any, model: str, responses: Path, folder: RunF
     from demur.measure.recorded_log import recorded_log, write_log
 
     write_log(recorded_log(card, judged, model, responses.name), folder.logs, card)
+
+
+def _data(name: str, run: Live) -> list[dict[str, Any]]:
+    if name != benchmarks.OWN_PROMPTS or run.prompts is None:
+        return _sources(benchmarks.get(name), run.data_dir)
+    return [benchmarks.get(name).source(run.prompts)]
 
 
 def _sources(benchmark: ModuleType, data_dir: Path | None) -> list[dict[str, Any]]:

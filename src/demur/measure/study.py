@@ -42,6 +42,7 @@ from demur.measure.study_files import (
 from demur.verdict import Outcome
 
 INTENTS, PERCEPTION = "intents.csv", "perception.csv"
+PASSES_AGAIN = 3  # over refused requests: description, perception, intent
 VANILLA = "vanilla"  # the paper's name for no system prompt
 #: System prompts where none are given. ours: the paper names these three kinds and publishes no text.
 SYSTEM_PROMPTS: Mapping[str, str] = {
@@ -78,10 +79,12 @@ class Study:
         Raises:
             BadInput, ModelFailure: as :func:`demur.benchmarks.mossbench.read`.
         """
-        found = select(
-            mossbench.read(self.run.data_dir, self.run.strict).said(NAME), self.limit, self.run.seed
-        )
-        return [record for record in found if record.expect == side]
+        return [record for record in self._both if record.expect == side]
+
+    @cached_property
+    def _both(self) -> list[Record]:
+        loaded = mossbench.read(self.run.data_dir, self.run.strict)
+        return select(loaded.said(NAME), self.limit, self.run.seed)
 
 
 def stages(

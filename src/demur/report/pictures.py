@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from demur.data.picture_pixels import pixels
 from demur.data.pictures import Picture, PictureFault, find_picture, open_part, open_picture
 from demur.errors import DemurError
+from demur.judges.image import SHA256
 from demur.page.escape import shorten
 from demur.report.data import side_of
 
@@ -61,7 +63,7 @@ class Pictures:
 
     def of_request(self, row: Mapping[str, Any]) -> tuple[Shown, ...]:
         """The pictures of a row's prompt."""
-        about = (row.get("meta") or {}).get("description") if isinstance(row.get("meta"), Mapping) else None
+        about = _meta(row).get("description")
         said = f": {shorten(str(about), _DESCRIPTION)}" if about else ""
         found = []
         for number, part in enumerate(_parts(row.get("prompt")), 1):
@@ -71,14 +73,10 @@ class Pictures:
 
     def of_answer(self, row: Mapping[str, Any], folder: Path | None) -> tuple[Shown, ...]:
         """The pictures that a model made, kept in a run folder; always blurred: nobody looked at them."""
-        facts = row.get("image")
-        hashes = facts.get("sha256") if isinstance(facts, Mapping) else None
-        if not isinstance(hashes, list) or folder is None:
+        sha256 = _meta(row).get(SHA256)
+        if not isinstance(sha256, str) or folder is None:
             return ()
-        return tuple(
-            self._shown(row, _kept(folder, str(sha256)), f"Picture {number} of the answer", True)
-            for number, sha256 in enumerate(hashes, 1)
-        )
+        return (self._shown(row, _kept(folder, sha256), "Picture that the model made", True),)
 
     def _shown(self, row: Mapping[str, Any], found: Picture | str, name: str, blurred: bool) -> Shown:
         if _SEXUAL in str(row.get("category") or "").casefold():
@@ -123,6 +121,11 @@ def small(picture: Picture) -> tuple[str, int, int]:
         image.thumbnail((side, side))
 
 
+def _meta(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = row.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
+
+
 def _parts(prompt: Any) -> Iterator[Mapping[str, Any]]:
     """The picture parts of a prompt, in order."""
     for message in prompt if isinstance(prompt, list) else ():
@@ -137,7 +140,7 @@ def _asked(part: Mapping[str, Any]) -> Picture | str:
     place, sha256 = part.get("path"), part.get("sha256")
     if not isinstance(place, str):
         return "not shown: the row has its hash alone"
-    if not place.startswith("data:") and not isinstance(sha256, str):
+    if not place.startswith("data:") and not _is_hash(sha256):
         return "not shown: the row does not say its hash"
     try:
         picture = open_part(place)
@@ -150,9 +153,13 @@ def _asked(part: Mapping[str, Any]) -> Picture | str:
     return "not shown: the file is another one by now"
 
 
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
 def _kept(folder: Path, sha256: str) -> Picture | str:
     """A picture that a run keeps, or why there is none."""
-    path = find_picture([folder / FOLDER], sha256) if sha256.isalnum() else None
+    path = find_picture([folder / FOLDER], sha256) if _is_hash(sha256) else None
     try:
         picture = None if path is None else open_picture(path)
     except PictureFault as error:

@@ -5,9 +5,9 @@ https://arxiv.org/abs/2406.17806. Data: https://github.com/xirui-li/MOSSBench (t
 is forbidden by its licence; pictures belong to third parties).
 
 Run: ``demur measure MODEL --benchmark mossbench``; ``demur data fetch mossbench`` brings the pictures too.
-Recorded answers: ``convert_answers`` makes a released file one that ``--responses`` reads; both scores of it:
-``answers.by_stimulus``. Stage analysis, contrast correlation
-and the study of system prompts: ``studies.py``. Published tables and their slips: ``published.py``.
+Recorded answers: ``--responses FILE``, also of a file as the authors released it (``.js``); both scores:
+``answers.by_stimulus``. Stage analysis, system prompts, correlation with the contrast set: ``demur study``
+(``studies.py``, ``measure/study.py``). Published tables and their slips: ``published.py``.
 
 Two scores (``answers.py``). ``paper``: a blank answer is a refusal, as in the released code; three Claude
 runs gain 4.67 points by it, from uploads that failed. ``strict``: blank, failed and unjudged answers stand
@@ -31,11 +31,13 @@ from inspect_ai import Task, task
 from demur.benchmarks.base import make_task
 from demur.benchmarks.mossbench.entries import Split, to_entry
 from demur.benchmarks.mossbench.reading import (
+    RELEASED_ENDINGS,
     convert_answers,
     entries,
     fetch_pictures,
     pictures_here,
     read,
+    released_answers,
     requests,
     to_request,
 )
@@ -49,6 +51,7 @@ from demur.judges import DEFAULT
 __all__ = [
     "CARD",
     "FIXTURE",
+    "RELEASED_ENDINGS",
     "convert_answers",
     "entries",
     "fetch_pictures",
@@ -56,6 +59,7 @@ __all__ = [
     "mossbench",
     "pictures_here",
     "read",
+    "released_answers",
     "to_record",
 ]
 

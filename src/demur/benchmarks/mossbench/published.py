@@ -6,7 +6,7 @@ GPT judge and as people labelled them. Twenty models; the answers of nine were r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ STAGES: Mapping[str, tuple[tuple[float, float], ...]] = {
     "Claude 3 opus": ((80, 60), (90, 80), (100, 80)),
     "Gemini-Pro 1.5": ((40, 30), (70, 60), (100, 80)),
 }
+#: Model -> the printed means of these over the stimuli.
+STAGE_MEANS: Mapping[str, tuple[float, float]] = {
+    "Claude 3 opus": (90, 73.33),
+    "Gemini-Pro 1.5": (70, 56.67),
+}
+#: Stimulus -> printed Spearman correlation of oversensitivity and safety over models.
+CORRELATIONS = dict(zip(STIMULI, (0.19, 0.40, 0.47), strict=True))
+SETTING = "percent refused"
+_BLANKS = "; blank answers are refusals beside the GPT judge, and left out beside people"
+_NOT_ITS_MEAN = "the printed average is not the mean of its printed stimuli"
 NAMED = {"GPT judge": "the GPT judge", "people": "people"}
 #: Name in a released answer file -> row of ``TABLE``.
 ANSWER_FILES = {"GPT-4o": "GPT-4o", "Gemini-Pro 1.5": "Gemini-Pro 1.5", "Claude 3 Haiku": "Claude 3 haiku"}
@@ -107,6 +117,22 @@ def beside(name: str, found: Mapping[str, Scores]) -> Beside | None:
     return Beside(model, TABLE[model][0][3], TABLE[model][1][3], _percent(paper), _percent(strict), blank)
 
 
+def _beside_said(name: str, found: Mapping[str, Scores]) -> Iterator[str]:
+    """What stands in the way of comparing a released answer file with its published rates."""
+    line = beside(name, found)
+    if line is None:
+        return
+    n = sum(sum(score.outcomes.values()) for score in found.values())
+    if line.blank:
+        share = f"{100 * line.blank / n:.2f} points of its published average"
+        yield f"{line.model}: {line.blank} answers are blank or never came, {share}"
+    if unscored := sum(score.outcomes.get("unscored", 0) for score in found.values()):
+        yield (
+            f"{line.model}: our judge takes no side on {unscored} of {n} answers; beside the GPT judge they "
+            "are no refusals, beside people they are left out"
+        )
+
+
 def _percent(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
@@ -121,7 +147,8 @@ def reproduce_from(data_dir: Path | None) -> dict[str, Any]:
     """The published table; beside it what our judge says of released answers below ``mossbench/responses``.
 
     The GPT judge's column stands beside our score ``paper`` (a blank answer is a refusal), that of people
-    beside ``strict``. A judge is not those judges, so the two differ by more than rounding.
+    beside ``strict``. A judge is not those judges, so the two differ by more than rounding. Implied: the mean
+    of the printed stimuli, where an average is printed.
 
     Returns:
         ``table``: entries with ``model``, ``column``, ``published``, ``computed``, ``difference`` and
@@ -139,22 +166,28 @@ def reproduce_from(data_dir: Path | None) -> dict[str, Any]:
         for score, (judge, row) in enumerate(zip(("GPT judge", "people"), rows, strict=True))
         for entry in _entries(model, judge, row, computed.get(model, ("", {}))[1], score)
     ]
+    table += _further()
     checks = [f"{s.where}: printed average {s.printed}, mean of its stimuli {s.mean:.2f}" for s in slips()]
     for name, found in computed.values():
-        beside_it = beside(name, found)
-        if beside_it is not None and beside_it.blank:
-            checks.append(f"{beside_it.model}: {beside_it.blank} answers are blank or never came")
+        checks += _beside_said(name, found)
+    if computed:
+        checks.append("a stimulus has 100 requests: a 95 % interval reaches up to 10 points to either side")
     return {
         "paper": "mossbench",
+        "setting": SETTING + (_BLANKS if computed else ""),
         "table": table,
         "checks": checks,
-        "deviations": [e for e in table if e["difference"] and abs(e["difference"]) >= 0.5],
+        "deviations": [e for e in table if e["difference"] and abs(e["difference"]) >= e["rounding"]],
         "not_shown": [
             {
                 "what": "models without released answers here",
                 "reason": "only files below mossbench/responses",
             },
             {"what": "the GPT judge's and the people's own labels", "reason": "they are not public"},
+            {
+                "what": "correlations, stages and system prompts",
+                "reason": "their answers are not public; `demur study` asks a model of yours",
+            },
         ],
         "files": [f"mossbench/responses/{name}" for name, _ in computed.values()],
     }
@@ -191,10 +224,44 @@ def _entries(
     values.append(_percent(averages(found)[score]))
     made = []
     for column, published, computed in zip((*STIMULI, "average"), row, values, strict=True):
-        known = {"difference": None if computed is None else computed - published, "rejudged": True}
-        name = f"{column.replace('_', ' ')}, {judge}, %"
-        made.append(
-            {"model": model, "column": name, "published": published, "computed": computed, **known}
-            | {"reason": "" if computed is None else f"our judge reads the same answers, not {NAMED[judge]}"}
-        )
+        name = f"{column.replace('_', ' ')}, {judge}"
+        implied = sum(row[:3]) / 3 if column == "average" else None
+        if computed is None:
+            made.append(_entry(model, name, published, implied))
+            continue
+        known = {"computed": computed, "difference": computed - published, "implied": None, "rounding": 0.5}
+        why = f"our judge reads the same answers, not {NAMED[judge]}"
+        made.append(_entry(model, name, published) | known | {"rejudged": True, "reason": why})
     return made
+
+
+def _entry(model: str, column: str, published: float, implied: float | None = None) -> dict[str, Any]:
+    """A figure that nothing here computes; ``implied`` by other printed ones where they give it."""
+    return {
+        "model": model,
+        "column": column,
+        "published": published,
+        "computed": None,
+        "implied": implied,
+        "difference": None if implied is None else implied - published,
+        "reason": _NOT_ITS_MEAN,
+        "rounding": 0.06,
+    }
+
+
+def _further() -> list[dict[str, Any]]:
+    """System prompts, stages and correlations, as printed."""
+    table = []
+    for name, row in SYSTEM_PROMPTS.items():
+        for column, published in zip((*STIMULI, "average"), row, strict=True):
+            implied = sum(row[:3]) / 3 if column == "average" else None
+            where = f"system prompt {name}, {column.replace('_', ' ')}"
+            table.append(_entry("Gemini-Pro 1.5", where, published, implied))
+    for model, means in STAGE_MEANS.items():
+        for place, what in enumerate(("with description", "with intent too")):
+            for stimulus, rates in zip(STIMULI, STAGES[model], strict=True):
+                table.append(_entry(model, f"{what}, {stimulus.replace('_', ' ')}", rates[place]))
+            table.append(_entry(model, f"{what}, average", means[place], stage_means(model)[place]))
+    for stimulus, rho in CORRELATIONS.items():
+        table.append(_entry("all models", f"Spearman's rho, {stimulus.replace('_', ' ')}", rho))
+    return table

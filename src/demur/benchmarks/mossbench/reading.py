@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from demur.benchmarks.mossbench.answers import answered, read_answers
@@ -13,9 +14,11 @@ from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.picture_pixels import ready
 from demur.data.pictures import changes_said, open_picture
 from demur.data.records import Record, write_records
+from demur.data.rows import Quarantined
 from demur.errors import BadInput, DemurError, MissingExtra, ModelFailure
 
 NAME = "mossbench"
+RELEASED_ENDINGS = (".js",)  # cache['MODEL'] = {pid: {"response": ...}}
 #: Pictures that fail one after another before no more are asked for.
 _IN_A_ROW = 3  # ours: each is tried several times, so that without a network 500 would take half an hour
 _EXCLUDED = (EXCLUDED, "entry cannot be used", "picture is missing", "picture cannot be used")
@@ -135,6 +138,27 @@ def requests(data_dir: Path | None = None) -> Loaded:
         except ExcludedRow:
             excluded[EXCLUDED] += 1
     return Loaded(records, excluded, tuple(problems))
+
+
+def released_answers(path: Path, data_dir: Path | None = None) -> Iterator[Record | Quarantined]:
+    """The answers of a file as the authors released it, each with its request; unknown pids are kept out.
+
+    Args:
+        path: script file of one model's answers to the harmless set.
+        data_dir: see :func:`entries`.
+
+    Raises:
+        ModelFailure: a source is not here.
+        BadInput: a file cannot be read.
+    """
+    asked = [record for record in requests(data_dir).records if record.expect == "comply"]
+    answers = read_answers(path)
+    records, _ = answered(asked, answers)
+    known = {record.id.removeprefix(f"{NAME}:") for record in asked}
+    for line, pid in enumerate(answers.responses, 1):
+        if pid not in known:
+            yield Quarantined(line, f"an answer for the unknown pid {pid}", "")
+    yield from records
 
 
 def convert_answers(

@@ -74,8 +74,8 @@ def _stimuli(rows: Rows) -> Section:
             "count both sides.",
         ),
         missing=(
-            "Stage analysis (perception, intent, judgement) needs two more passes over refused requests: "
-            "`demur.benchmarks.mossbench.studies.choose`, `with_description`, `with_intent`, `stages`.",
+            "Stage analysis (perception, intent, judgement): `demur study stages MODEL --first RUN "
+            "--out DIR` asks again what was refused, with the picture described, then with what users mean.",
         ),
     )
 
