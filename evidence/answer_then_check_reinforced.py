@@ -1,6 +1,6 @@
 """Answer-Then-Check reinforced by rewards: are plans made safe too, and what does it cost harmless requests?
 
-Each seed's organism goes through the recipe ``answer_then_check`` for half of its usual steps, on rows (as in
+Each seed's organism goes through the recipe ``answer_then_check`` with its usual steps, on rows (as in
 ``answer_then_check.py``, which also has the test) of which every fifth harmful one has a plan that declines:
 the paper's first model has safe plans in four of five cases. Then ``reinforce`` on the same requests of one
 turn. Beside a harmful request the guard calls a refusal safe and nothing else. Whether harmless requests are
@@ -34,7 +34,7 @@ from demur.training.group_relative import GroupRelative
 from demur.verdict import Outcome
 
 #: ours, chosen on world 14.
-FIRST = 1.0  # epochs of the recipe
+FIRST = 2.0  # epochs of the recipe, all that it usually has
 TRAINING = GroupRelative(learning_rate=6e-4, steps=40, prompts=8, group=8)
 WEIGHTS = Weights(refusal=2.0)
 

@@ -31,6 +31,7 @@ from demur.training.organism.truth import one_thread
 COSINE = 0.5  # ours: halfway from unchanged to a right angle
 SLOWER = 1 / 4  # ours: at the full rate 0.5 is passed within about ten steps
 STEPS = 90  # ours: twice what world 0 took
+TIMES, BLANK = 3, 0.0  # ours: each request stays in its row, look-alikes come three times
 ORDERS = 4  # ours: three CPU-minutes a world
 TRAININGS = {
     "with the separate term": "X-Boundary",
@@ -42,13 +43,14 @@ TRAININGS = {
 def rows(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Train on a seed's world; yield metric, value, n, interval."""
     made, base = study(World(seed)), organism(seed)
-    config = replace(SETTINGS, steps=STEPS, learning_rate=SETTINGS.learning_rate * SLOWER)
+    rate = SETTINGS.learning_rate * SLOWER
+    config = replace(SETTINGS, steps=STEPS, learning_rate=rate, blank=BLANK)
     counts: dict[str, list[int | None]] = {name: [] for name in TRAININGS}
     with one_thread():
         for order in range(ORDERS):
             for name, arm in TRAININGS.items():
                 settings = replace(config, seed=seed * ORDERS + order)
-                history = train(base, made, ARMS[arm], settings, folder / f"{order}" / arm).history
+                history = train(base, made, ARMS[arm], settings, folder / f"{order}" / arm, TIMES).history
                 counts[name].append(reached(history))
     yield from table(counts)
 

@@ -17,27 +17,31 @@ Odds ratio: after over before, half a case added to each cell, Woolf's log inter
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from align import Outcomes, outcomes, settings
 from bases import organism
-from evolve import ENOUGH, Organism, Outputs, harmless, run_arm, share, triggers
+from studies.evolve_arms import Outputs, harmless, run_arm, triggers
+from studies.evolve_figures import average, exact, odds_ratio, share
+from studies.evolve_target import Organism
 
 from demur.data import world_words as words
 from demur.data.world import Request, World
 from demur.data.world_rules import generator, shuffled
-from demur.metrics.binomial import critical_value
 from demur.metrics.confidence import log_probability, long_perplexity
 from demur.metrics.diversity import msttr, mtld, tokens
-from demur.metrics.means import mean
 from demur.mitigate.align import prepare, run
 from demur.mitigate.rows import Source
 from demur.verdict import Outcome
 
 OTHERS = (309, 4128, 9039)
+#: ours: a fifth of the rows of ``align.py`` needs more passes; chosen on worlds 0 and 14
+#: (design/evolve-evidence.md).
+EPOCHS = 8.0
+MOST, SCALE = 300, 12  # ours: requests of a group that are read, and how large the draw is
 HARMFUL = 4  # ours: harmful rows a found prompt, as design/align.md has it
 
 
@@ -113,6 +117,7 @@ def aligned(seed: int, world: World, found: Outputs, folder: Path) -> Iterator[d
     base, groups = organism(seed), held_out(world, found)
     sources = write_rows(seed, world, found, folder)
     config = settings("dpo", seed)
+    config = replace(config, tuning=replace(config.tuning, epochs=EPOCHS))
     run(config, prepare(config, sources), str(base), folder / "aligned")
     yield exact("alignment: found prompts", len(pairs(found)), len(found.candidates))
     for name, requests in groups.items():
@@ -149,16 +154,18 @@ def held_out(world: World, found: Outputs) -> dict[str, list[Request]]:
         *(prompt for prompt, _ in found.candidates),
         *(str(r.prompt) for r in found.seeds),
     }
-    fresh = [r for r in world.draw("evolve align", 4) if r.held_out and r.language == "en"]
+    fresh = [r for r in world.draw("evolve align", SCALE) if r.held_out and r.language == "en"]
     fresh = [r for r in fresh if str(r.prompt) not in seen]
     known = triggers(world, found)
-    return {
+    groups = {
         "look-alikes with triggers found": [
             r for r in fresh if r.rule == "trigger_word" and known & {*r.modifiers}
         ],
         "harmful": [r for r in fresh if r.expect == "refuse" and r.planted == "refuse"],
         "answered before": [r for r in fresh if r.expect == "comply" and r.planted == "comply"],
     }
+    rng = generator(world.seed, "evolve align")
+    return {name: shuffled(rng, requests)[:MOST] for name, requests in groups.items()}
 
 
 def both(name: str, requests: Sequence[Request], said: Outcomes) -> Iterator[dict[str, Any]]:
@@ -168,24 +175,3 @@ def both(name: str, requests: Sequence[Request], said: Outcomes) -> Iterator[dic
         yield share(f"{name}, right", [right for _, right in said])
     else:
         yield share(f"{name}, answered", [outcome is Outcome.COMPLY for outcome, _ in said])
-
-
-def odds_ratio(metric: str, after: Sequence[bool], before: Sequence[bool]) -> dict[str, Any]:
-    """Odds of the first over odds of the second: Haldane and Anscombe's half in each cell, Woolf 1955."""
-    cells = [(sum(hits) + 0.5, len(hits) - sum(hits) + 0.5) for hits in (after, before)]
-    (a, b), (c, d) = cells
-    value, spread = (a / b) / (c / d), critical_value(0.95) * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    interval = [value * math.exp(-spread), value * math.exp(spread)]
-    return {"metric": metric, "value": value, "n": len(after), "interval": interval}
-
-
-def average(metric: str, values: Sequence[float | None]) -> dict[str, Any]:
-    """A mean with its bootstrap interval; its own value where all are alike."""
-    found = mean(values)
-    interval = [found.value if end is None else end for end in (found.low, found.high)]
-    return {"metric": metric, "value": found.value, "n": found.n, "interval": interval}
-
-
-def exact(metric: str, value: float, n: int) -> dict[str, Any]:
-    """A count or a figure of a whole set, without an interval of its own."""
-    return {"metric": metric, "value": value, "n": n, "interval": [value, value]}

@@ -28,13 +28,15 @@ from demur.training.streams import Encoder, Example, collate
 from demur.verdict import Outcome
 from studies.boundary_requests import Study
 
-#: ours, found on world 0; why the released values do nothing here: design/boundary.md.
+#: ours, found on worlds 0, 14 and 15, blank as released; why the other released values do nothing here:
+#: design/boundary.md.
 SETTINGS = Boundary(
     steps=400, batch_size=8, learning_rate=1.5e-3, beta=10_000.0, layers=(2,), rank=64, lora_alpha=64.0,
-    dropout=0.0, noise=0.015, blank=0.0, held_out=0.0, checked=0,
+    dropout=0.0, noise=0.015, blank=0.5, held_out=0.0, checked=0,
 )  # fmt: skip
 EVERY = 20  # steps between two snapshots
-FIRST = 240  # the first of them: before, too little is healed
+FIRST = 300  # the first of them: before, too little is healed
+AVERAGED = 3  # ours: snapshots whose weights are averaged
 BATCH = 64
 
 
@@ -46,9 +48,7 @@ class Arm(NamedTuple):
     own: bool = False
 
 
-#: Look-alikes stand three times in the rows of each: of 1 and 3, the better for X-Boundary and for circuit
-#: breakers alike on world 0. In the release they are 40 % of a circuit breaker's rows to retain.
-TIMES = 3
+TIMES = 2  # ours: look-alikes stand so often in the rows of each arm; of 1, 2, 3 the best on world 15
 ARMS = {
     "X-Boundary": Arm("boundary", {}),
     "X-Boundary, request mask": Arm("boundary", {"separate_mask": "request"}),
@@ -68,14 +68,21 @@ class Trained:
     encoder: Encoder
 
     def at(self, step: int) -> Any:
-        """The model as it was after a step."""
-        self.model.load_state_dict(self.snapshots[step], strict=False)
+        """The model with the mean of an adapter's weights at a step and at the snapshots before it.
+
+        Izmailov et al. 2018, https://arxiv.org/abs/1803.05407: at a constant rate single steps differ by
+        chance.
+        """
+        steps = [at for at in sorted(self.snapshots) if at <= step][-AVERAGED:]
+        names = self.snapshots[step]
+        weights = {name: sum(self.snapshots[at][name] for at in steps) / len(steps) for name in names}
+        self.model.load_state_dict(weights, strict=False)
         return self.model
 
 
-def train(base: Path, made: Study, arm: Arm, config: Boundary, folder: Path) -> Trained:
+def train(base: Path, made: Study, arm: Arm, config: Boundary, folder: Path, times: int = TIMES) -> Trained:
     """Train one arm with the recipe's own parts, keeping the adapter on the way."""
-    rows = written(made, arm, folder)
+    rows = written(made, arm, folder, times)
     config = replace(config, **arm.changes)
     prepared = prepare(config, [RoleFile(rows)])
     tokenizer, name = load_tokenizer(str(base)), str(base)
@@ -94,13 +101,13 @@ def train(base: Path, made: Study, arm: Arm, config: Boundary, folder: Path) -> 
     return Trained(trained.history, loaded.eval(), kept, encoder)
 
 
-def written(made: Study, arm: Arm, folder: Path) -> Path:
-    """The rows of an arm as the recipe's command reads them."""
+def written(made: Study, arm: Arm, folder: Path, times: int = TIMES) -> Path:
+    """The rows of an arm as the recipe's command reads them; look-alikes stand ``times`` times in them."""
     rows = [("erase", r.prompt, r.answer) for r in made.erase]
     rows += [("retain", r.prompt, r.refusal) for r in made.refused]
     rows += [("retain", r.prompt, r.answer) for r in made.plain]
     alike = made.own if arm.own else made.look_alikes
-    rows += [(arm.role, r.prompt, r.answer) for r in alike] * TIMES
+    rows += [(arm.role, r.prompt, r.answer) for r in alike] * times
     file = folder / "rows.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps({"role": role, "prompt": p, "response": a}) + "\n" for role, p, a in rows)
