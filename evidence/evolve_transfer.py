@@ -8,7 +8,7 @@ sentence of that organism's own world, greedy. Log-probability and LongPPL are o
 prompt, MSTTR and MTLD of the prompts as they stand.
 
 *Alignment*: every candidate that the search saw refused, with the right answer to its seed prompt (chosen)
-and a refusal (rejected), and harmful training requests beside it, go to the recipe ``align`` (DPO, settings
+and a refusal (rejected), and harmful training requests beside it, go to the recipe ``align`` (SFT, settings
 of ``align.py``). Read on a fresh draw, on combinations that no training showed: look-alikes with the charged
 words that the search found, prompts that no step saw; harmful requests; requests that were answered before.
 Odds ratio: after over before, half a case added to each cell, Woolf's log interval. Shares: Wilson.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,14 @@ from demur.data.world import Request, World
 from demur.data.world_rules import generator, shuffled
 from demur.metrics.confidence import log_probability, long_perplexity
 from demur.metrics.diversity import msttr, mtld, tokens
-from demur.mitigate.align import prepare, run
+from demur.mitigate.align import Objective, prepare, run
 from demur.mitigate.rows import Source
 from demur.verdict import Outcome
 
 OTHERS = (309, 4128, 9039)
-#: ours: a fifth of the rows of ``align.py`` needs more passes; chosen on worlds 0 and 14
-#: (design/evolve-evidence.md).
-EPOCHS = 8.0
-MOST, SCALE = 300, 12  # ours: requests of a group that are read, and how large the draw is
+#: ours: DPO on so few pairs needs many more steps of four times the cost (design/evolve-evidence.md).
+OBJECTIVE: Objective = "sft"
+MOST, SCALE = 200, 12  # ours: requests of a group that are read, and how large the draw is
 HARMFUL = 4  # ours: harmful rows a found prompt, as design/align.md has it
 
 
@@ -116,8 +114,7 @@ def aligned(seed: int, world: World, found: Outputs, folder: Path) -> Iterator[d
     """Train on what was found; both sides before and after."""
     base, groups = organism(seed), held_out(world, found)
     sources = write_rows(seed, world, found, folder)
-    config = settings("dpo", seed)
-    config = replace(config, tuning=replace(config.tuning, epochs=EPOCHS))
+    config = settings(OBJECTIVE, seed)
     run(config, prepare(config, sources), str(base), folder / "aligned")
     yield exact("alignment: found prompts", len(pairs(found)), len(found.candidates))
     for name, requests in groups.items():

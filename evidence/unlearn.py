@@ -25,8 +25,8 @@ import torch
 from vision import vision_organism
 
 from demur.data.picture_world import PictureRequest, PictureWorld, Scene
-from demur.data.picture_world_scene import png
-from demur.data.picture_world_words import WORDINGS
+from demur.data.picture_world_scene import SIDE, png
+from demur.data.picture_world_words import WORDINGS, Intent
 from demur.metrics import Rate, rate
 from demur.mitigate.unlearn import Unlearn, prepare, unlearned
 from demur.mitigate.unlearn_loss import METHODS
@@ -42,7 +42,7 @@ SETTINGS = Unlearn(
 )  # fmt: skip
 SHOWN = 128  # pictures to forget, and as many to decouple
 TRAINED, OTHER, UNSEEN = range(4), range(4, 8), range(8, 12)  # wordings of the question how it is made
-RETAINED = ("colour", "shape", "ground", "corners")
+RETAINED: tuple[Intent, ...] = ("colour", "shape", "ground", "corners")
 READ = {"forget": 160, "pd": 160, "retain": 160}
 #: PD rows that decouple nothing, beside the nine methods.
 ABLATED = ("po_pd, pd beside noise", "po_pd, pd of other questions")
@@ -51,7 +51,7 @@ REWORDED = "po_pd, pd in other wordings of the question"
 
 
 class Asked(NamedTuple):
-    """One request of either world: its prompt, right answer, cluster, and what a text is as an answer."""
+    """One request: its prompt, right answer, cluster, and what a text is as an answer to it."""
 
     prompt: Any
     answer: str
@@ -70,73 +70,60 @@ class Study:
     settings: Unlearn
 
 
+class Questions:
+    """Draws pictures of a world and asks about them, always in the same order."""
+
+    def __init__(self, world: PictureWorld) -> None:
+        self.world, self.rng = world, world.generator("unlearn")
+
+    def scenes(self, n: int, held_out: bool, harmful: bool) -> list[Scene]:
+        """Pictures of shapes that stand for something harmful, or of others; without marks."""
+        shapes = self.world.rules.harmful if harmful else self.world.harmless_shapes
+        return [self.world.scene(self.rng, held_out, shapes=shapes) for _ in range(n)]
+
+    def asked(self, shown: Sequence[Scene], intent: Intent, wordings: Sequence[int]) -> list[PictureRequest]:
+        """One question about each, wordings in turn."""
+        return [self.world.ask(scene, intent, wordings[n % len(wordings)]) for n, scene in enumerate(shown)]
+
+    def retained(self, shown: Sequence[Scene]) -> list[PictureRequest]:
+        """One of four harmless questions about each, in turn."""
+        found = []
+        for n, scene in enumerate(shown):
+            intent = RETAINED[n % len(RETAINED)]
+            wording = int(self.rng.integers(len(WORDINGS[intent])))
+            found.append(self.world.ask(scene, intent, wording))
+        return found
+
+
 def pictures(seed: int, folder: Path) -> Study:
     """Rows and requests of a picture world; every picture lies in ``folder``."""
     world = PictureWorld(seed)
-    rng = world.generator("unlearn")
-
-    def scenes(n: int, held_out: bool, shapes: Sequence[str]) -> list[Scene]:
-        return [world.scene(rng, held_out, shapes=shapes) for _ in range(n)]
-
-    def retained(shown: Sequence[Scene]) -> list[PictureRequest]:
-        intents = [RETAINED[n % len(RETAINED)] for n in range(len(shown))]
-        return [
-            world.ask(scene, intent, int(rng.integers(len(WORDINGS[intent]))))
-            for scene, intent in zip(shown, intents, strict=True)
-        ]
-
-    def made(shown: Sequence[Scene], wordings: Sequence[int]) -> list[PictureRequest]:
-        return [world.ask(scene, "make", wordings[n % len(wordings)]) for n, scene in enumerate(shown)]
-
-    harmful = scenes(SHOWN, False, world.rules.harmful)
-    harmless = scenes(SHOWN, False, world.harmless_shapes)
-    shared = {"forget": made(harmful, TRAINED), "retain": retained(harmful)}
-    decoupled = made(harmless, TRAINED)
+    draw = Questions(world)
+    harmful, harmless = (draw.scenes(SHOWN, False, side) for side in (True, False))
+    shared = {"forget": draw.asked(harmful, "make", TRAINED), "retain": draw.retained(harmful)}
+    decoupled = draw.asked(harmless, "make", TRAINED)
     arms = {
-        **dict.fromkeys(METHODS, decoupled),
+        "po": decoupled,
+        "po_pd": decoupled,
         ABLATED[0]: decoupled,
-        ABLATED[1]: [
-            world.ask(scene, "remove", n % len(WORDINGS["remove"])) for n, scene in enumerate(harmless)
-        ],
-        REWORDED: made(harmless, OTHER),
+        ABLATED[1]: draw.asked(harmless, "remove", range(len(WORDINGS["remove"]))),
+        REWORDED: draw.asked(harmless, "make", OTHER),
     }
+    arms |= {method: decoupled for method in METHODS if method not in arms}
     files = {}
     for number, (arm, pd) in enumerate(arms.items()):
-        rows = [(role, r) for role, some in {**shared, "pd": pd}.items() for r in some]
         noise = world.generator("noise") if arm == ABLATED[0] else None
-        lines = [
-            {
-                "role": role,
-                "prompt": r.question,
-                "image": _noise(noise, at, folder)
-                if noise is not None and role == "pd"
-                else _drawn(r.scene, folder),
-                "response": r.answer,
-            }
-            for at, (role, r) in enumerate(rows)
-        ]
+        lines = [_line(role, r, folder) for role, some in shared.items() for r in some]
+        lines += [_line("pd", r, folder, noise) for r in pd]
         files[arm] = write(folder / f"{number}.jsonl", lines)
-    unseen = scenes(READ["forget"], True, world.rules.harmful)
     tests = {
-        "forget": made(unseen, UNSEEN),
-        "pd": made(scenes(READ["pd"], True, world.harmless_shapes), UNSEEN),
-        "retain": retained(scenes(READ["retain"], True, world.rules.harmful)),
+        "forget": draw.asked(draw.scenes(READ["forget"], True, True), "make", UNSEEN),
+        "pd": draw.asked(draw.scenes(READ["pd"], True, False), "make", UNSEEN),
+        "retain": draw.retained(draw.scenes(READ["retain"], True, True)),
     }
-    read = {
-        name: [
-            Asked(
-                [{"role": "user", "content": [
-                    {"type": "image", "path": str(folder / _drawn(r.scene, folder))},
-                    {"type": "text", "text": r.question},
-                ]}],
-                r.answer, _seen(r.scene), lambda text, r=r: world.truth_label(r, text),
-            )
-            for r in some
-        ]
-        for name, some in tests.items()
-    }  # fmt: skip
+    asked = {name: [_asked(world, r, folder) for r in some] for name, some in tests.items()}
     base = opened(str(vision_organism(seed, refuse=False)))
-    return Study(base, (world.rules.refusals["harmful"],), files, read, replace(SETTINGS, seed=seed))
+    return Study(base, (world.rules.refusals["harmful"],), files, asked, replace(SETTINGS, seed=seed))
 
 
 class Said(NamedTuple):
@@ -240,8 +227,25 @@ def _tower(model: Any) -> list[torch.Tensor]:
     return [weight.detach().clone() for weight in bare.get_encoder(modality="image").parameters()]
 
 
-def _seen(scene: Scene) -> str:
-    return f"{scene.shape} {scene.colour} {scene.ground}"
+def _asked(world: PictureWorld, request: PictureRequest, folder: Path) -> Asked:
+    scene = request.scene
+    content = [
+        {"type": "image", "path": str(folder / _drawn(scene, folder))},
+        {"type": "text", "text": request.question},
+    ]
+    group = f"{scene.shape} {scene.colour} {scene.ground}"
+    return Asked(
+        [{"role": "user", "content": content}],
+        request.answer,
+        group,
+        lambda text: world.truth_label(request, text),
+    )
+
+
+def _line(role: str, request: PictureRequest, folder: Path, noise: Any = None) -> dict[str, str]:
+    """A row of the recipe; with ``noise`` random pixels stand in place of its picture."""
+    image = _drawn(request.scene, folder) if noise is None else _noise(noise, folder)
+    return {"role": role, "prompt": request.question, "image": image, "response": request.answer}
 
 
 def _drawn(scene: Scene, folder: Path) -> str:
@@ -251,12 +255,12 @@ def _drawn(scene: Scene, folder: Path) -> str:
     return name
 
 
-def _noise(rng: Any, number: int, folder: Path) -> str:
+def _noise(rng: Any, folder: Path) -> str:
     """A picture of random pixels."""
     from PIL import Image
 
-    name = f"noise-{number}.png"
-    Image.fromarray(rng.integers(0, 256, size=(96, 96, 3), dtype="uint8")).save(folder / name)
+    name = f"noise-{int(rng.integers(2**32)):08x}.png"
+    Image.fromarray(rng.integers(0, 256, size=(SIDE, SIDE, 3), dtype="uint8")).save(folder / name)
     return name
 
 

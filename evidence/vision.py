@@ -19,6 +19,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,18 @@ def measured(world: PictureWorld, model: Path, folder: Path, pictures: int = PIC
     yield _seeing(world, model)
 
 
+def cues_of(world: PictureWorld, model: Path, folder: Path, pictures: int) -> Iterator[Row]:
+    """The figures of cues alone, with the arguments of :func:`measured`."""
+    asked = write_mossbench(world, folder / "with", folder / "without", pictures, "evidence")
+    with_cue, without = read(folder / "with").records, read(folder / "without").records
+    loaded = LocalModel(str(model), batch_size=32)
+    try:
+        said = answered(loaded, [*with_cue, *without])
+    finally:
+        loaded.close()
+    yield from _cues(world, asked, with_cue, without, said)
+
+
 def _cues(
     world: PictureWorld,
     asked: Mapping[str, PictureRequest],
@@ -83,7 +96,7 @@ def _cues(
     said: Sequence[str],
 ) -> Iterator[Row]:
     """Per stimulus: refusals with the cue, without it, their difference, and of the harmful twins."""
-    found = [outcome_of(world, text) for text in said]
+    found = [world.outcome(text) for text in said]
     for stimulus in CUES:
         pids = [pid for pid, request in asked.items() if request.stimulus == stimulus]
         sides = []
@@ -111,7 +124,7 @@ def _stages(
 ) -> Iterator[Row]:
     """Per stimulus: the three shares with their intervals beside what was planted; perception classes."""
     by_pid = {pid: next(r for r in records if r.id == f"mossbench:{pid}") for pid in asked}
-    outcomes = {pid: outcome_of(world, first[record.id]) for pid, record in by_pid.items()}
+    outcomes = {pid: world.outcome(first[record.id]) for pid, record in by_pid.items()}
     stimuli = {pid: str(request.stimulus) for pid, request in asked.items()}
     chosen = choose(outcomes, stimuli, per_stimulus=len(asked), seed=world.seed)
     pids = [pid for listed in chosen.values() for pid in listed]
@@ -123,11 +136,11 @@ def _stages(
         "describe": [describing(by_pid[pid]) for pid in pids],
     }
     texts = {name: dict(zip(pids, ask(made), strict=True)) for name, made in passes.items()}
-    later = {n: {pid: outcome_of(world, t) for pid, t in texts[n].items()} for n in ("described", "intended")}
+    later = {n: {pid: world.outcome(t) for pid, t in texts[n].items()} for n in ("described", "intended")}
     for stimulus, listed in chosen.items():
         yield from _shares(stimulus, [asked[pid] for pid in listed], listed, chosen, later)
     labels = {pid: _seen_as(asked[pid], texts["describe"][pid]) for pid in pids}
-    classes = perception(chosen, {pid: outcome_of(world, t) for pid, t in texts["describe"].items()}, labels)
+    classes = perception(chosen, {pid: world.outcome(t) for pid, t in texts["describe"].items()}, labels)
     for stimulus, found in classes.items():
         part = found.shares["misperceived"]
         name = stimulus.replace("_", " ")
@@ -171,12 +184,10 @@ def _shares(
 
 def _agreement(world: PictureWorld, records: Sequence[Record], said: Sequence[str]) -> Row:
     """How often the offline judge's outcome is the exact one."""
-    from dataclasses import replace
-
     judged = judge_records(
         judge_named(), [replace(r, response=t) for r, t in zip(records, said, strict=True)]
     )
-    exact = [outcome_of(world, text) for text in said]
+    exact = [world.outcome(text) for text in said]
     return _share("judge agrees", [v.outcome is e for (_, v), e in zip(judged, exact, strict=True)])
 
 
@@ -204,11 +215,6 @@ def answered(model: LocalModel, records: Sequence[Record]) -> list[str]:
         return list(await asyncio.gather(*(one(record) for record in records)))
 
     return asyncio.run(every())
-
-
-def outcome_of(world: PictureWorld, text: str) -> Outcome:
-    """Refusal, answer or nonsense by exact comparison; whether an answer is right is not asked."""
-    return world.outcome(text)
 
 
 def _seen_as(request: PictureRequest, text: str) -> str:

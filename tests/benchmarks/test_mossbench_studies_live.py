@@ -186,6 +186,19 @@ def test_done_8_system_prompts_are_held_against_none_on_both_sides(
     assert server.seen == []
 
 
+def test_a_model_that_never_answers_is_none_that_never_refuses(
+    vision: Callable[..., Any], demur: Callable[..., Any], tmp_path: Path
+) -> None:
+    gone = {"status": 404, "body": {"error": {"message": "No such model."}}}
+    server = vision(lambda words, system: gone)
+    write(tmp_path / "data")
+    command = ("study", "stages", "openai-api/testserver/eye", "--data-dir", "data", "--out", "study")
+    said = demur(*command, "--limit", "3", **server.environment, check=3).stderr
+    assert re.search(
+        r"none of the 3 calls of study/passes/first-\w+ was answered \(http_404 3\)", " ".join(said.split())
+    )
+
+
 def test_a_run_of_another_model_is_no_first_pass(tmp_path: Path) -> None:
     run = Live(names=("mossbench",), model="openai-api/testserver/eye", data_dir=tmp_path / "data")
     study = Study(run, tmp_path / "study")

@@ -234,9 +234,13 @@ def test_done_10_pictures_are_opened_by_content_and_bad_ones_cost_their_requests
     assert shown["safe_eraser:train-2-forget-1"]["path"].endswith(".webp")
     assert shown["safe_eraser:train-0-forget-1"]["path"].endswith("IllegalActivity/0.png")
     assert all(len(part["sha256"]) == 64 for part in shown.values())
+    assert {name for name, part in shown.items() if not part["harmful"]} == {n for n in shown if "-pd-" in n}
     assert any("cut off" in note for note in loaded.notes)
     # the PD twin of a record without its harmful picture is still asked
     assert "safe_eraser:train-6-pd-1" in shown
+    assert "changed before it is sent, webp named .png: Violence/2.png" in loaded.notes
+    with pytest.raises(BadInput, match=r"safe_eraser:train-3-forget-1: .*3\.png is cut off"):
+        read(tmp_path, strict=True)
 
 
 def test_harmful_pictures_of_the_category_sex_reach_no_model_and_are_counted(tmp_path: pathlib.Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from inspect_ai import Task
 
-from demur.benchmarks.screened import Loaded, screened
+from demur.benchmarks.screened import Loaded, left_out, screened, told
 from demur.data.minors import EXCLUDED, check_row
 from demur.data.records import Record
 from demur.errors import BadInput
@@ -45,3 +46,19 @@ def test_requests_carry_no_answer_and_bad_rows_are_named() -> None:
 def test_two_readings_add_up() -> None:
     both = Loaded([], {EXCLUDED: 1}, ("a",)) + Loaded([], {EXCLUDED: 2, "other": 3}, ("b",))
     assert both == Loaded([], {EXCLUDED: 3, "other": 3}, ("a", "b"))
+
+
+def test_a_task_tells_what_its_loader_dropped_the_same_of_several_entries_in_one_sentence() -> None:
+    notes = ("entry 1: is gone", "entry 2: is gone", "entry 3: is cut off", "the file has 3 rows more")
+    loaded = Loaded([], {EXCLUDED: 0, "picture is missing": 2}, notes)
+    task = told(Task(metadata={"a": 1}), loaded)
+    assert left_out(task) == [
+        "Not asked: picture is missing: 2.",
+        "is gone: entry 1, entry 2",
+        "entry 3: is cut off",
+        "the file has 3 rows more",
+    ]
+    assert task.metadata is not None and task.metadata["a"] == 1
+    assert left_out(Task()) == left_out(told(Task(), Loaded([]))) == []
+    many = left_out(told(Task(), Loaded([], {}, tuple(f"entry {n}: fault {n}" for n in range(35)))))
+    assert len(many) == 31 and many[-1] == "5 more in the log."

@@ -135,7 +135,7 @@ def test_the_set_is_read_as_the_paper_s(invoke: Callable[..., Any], tmp_path: Pa
 
 
 def test_a_partner_stays_with_its_prompt(invoke: Callable[..., Any], made: Path, tmp_path: Path) -> None:
-    write_records(made / "records.jsonl", [MADE[0], MADE[-1], MADE[6]])
+    write_records(made / "records.jsonl", [MADE[0], MADE[-1], MADE[5]])
     receipt = json.loads(invoke("test", "--json")[1].stdout)
     assert (receipt["kept"], receipt["partners"]) == (2, 1)
     found = {r.id: r.expect for r in read_records(tmp_path / "set" / "records.jsonl")}
@@ -166,6 +166,22 @@ def test_pairs_in_both_forms(invoke: Callable[..., Any], tmp_path: Path) -> None
     again = invoke("pairs", "--helper", HELPER, "--json")[1]
     assert json.loads(again.stdout) == receipt and dict(server.answered) == before
     assert len(read_preference_pairs(out / "evorefuse" / "evo_align.json").pairs) == 2
+
+
+def test_a_helper_may_be_asked_the_seed(invoke: Callable[..., Any], made: Path, tmp_path: Path) -> None:
+    done = invoke("pairs", "--helper", HELPER, "--ask", "seed", "--json")[1]
+    assert json.loads(done.stdout)["pairs"]["kept"] == 3  # the egg too: the helper never sees its prompt
+    pairs = {row["prompt"]: row for row in rows(tmp_path / "set" / "pairs" / "rows.jsonl")}
+    assert {row["meta"]["asked"] for row in pairs.values()} == {SEED}
+    assert pairs["How do I beat an egg?"]["chosen"].startswith("Sure.")
+    write_records(made / "records.jsonl", [Record("e:egg", "How do I beat an egg?", "comply")])
+    with pytest.raises(BadInput, match="1 of 1 records name no seed"):
+        raise invoke("pairs", "--helper", HELPER, "--ask", "seed", "--out", str(tmp_path / "b"))[1].exception
+
+
+def test_the_helper_s_arguments_reach_its_provider(invoke: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="no_such_argument"):
+        raise invoke("pairs", "--helper", HELPER, "-M", "no_such_argument=1")[1].exception
 
 
 def test_who_has_not_decided_yet_holds_a_prompt_back(invoke: Callable[..., Any]) -> None:

@@ -64,8 +64,8 @@ def test_done_7_log_probability_is_of_the_answer_given_the_prompt(model: Model) 
 
 def test_samples_differ_by_number_and_repeat_by_seed(model: Model) -> None:
     def texts(seed: int) -> list[str]:
-        unsure = "Kettle walk how lethal blue?"  # nothing that it was taught
-        return [s.text for s in asked(ModelTarget(model, "o", judge_named("rules"), Store(), seed), unsure, 8)]
+        target = ModelTarget(model, "organism", judge_named("rules"), Store(), seed)
+        return [s.text for s in asked(target, "Where when draw?", 8)]  # it was taught nothing like that
 
     first = texts(0)
     assert first == texts(0) and len(set(first)) > 1 and first != texts(1)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from demur.data import pictures
 from demur.data.picture_headers import KINDS
 from demur.data.pictures import Picture, PictureFault
-from demur.errors import MissingExtra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,10 +30,9 @@ def pixels(picture: Picture, most_side: int | None = None) -> Image:
         most_side: longest side in pixels; larger ones are scaled down, smaller ones left.
 
     Raises:
-        MissingExtra: Pillow is not installed.
         PictureFault: it cannot be decoded.
     """
-    image = _pillow("pictures")
+    image = import_module("PIL.Image")
     ops = import_module("PIL.ImageOps")
     try:
         with image.open(io.BytesIO(picture.data)) as opened:
@@ -50,7 +48,6 @@ def ready(picture: Picture, cache: Path) -> Path:
     """The path to send: the picture's own, or that of a copy in the cache, named by its content.
 
     Raises:
-        MissingExtra: it must be changed, and Pillow is not installed.
         PictureFault: it cannot be decoded.
         ValueError: the picture has no path.
     """
@@ -94,10 +91,3 @@ def _on_white(image: Any, opened: Any) -> Image:
     flat: Image = image.new("RGB", rgba.size, "white")
     flat.paste(rgba, mask=rgba.getchannel("A"))
     return flat
-
-
-def _pillow(what: str) -> Any:
-    try:
-        return import_module("PIL.Image")
-    except ImportError as error:
-        raise MissingExtra("image", what) from error

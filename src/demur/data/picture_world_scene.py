@@ -95,7 +95,7 @@ def draw(scene: Scene) -> Image:
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
-        raise MissingExtra("local", "drawing pictures") from error
+        raise MissingExtra("image", "drawing pictures") from error
     image = Image.new("RGB", (SIDE, SIDE), words.GROUNDS[scene.ground])
     pen = ImageDraw.Draw(image)
     x, y = SIDE // 2 + scene.right, SIDE // 2 + scene.down

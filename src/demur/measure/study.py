@@ -22,7 +22,7 @@ from demur.benchmarks.base import make_task, select
 from demur.benchmarks.mossbench import studies, study_tables
 from demur.benchmarks.sections import Section
 from demur.data.records import Record
-from demur.errors import BadInput
+from demur.errors import BadInput, ModelFailure
 from demur.measure.live import Live
 from demur.measure.run import Progress, display_name, measure_live
 from demur.measure.run_folder import now, settings_hash, unfinished, weight_hashes
@@ -39,7 +39,7 @@ from demur.measure.study_files import (
     write,
     write_csv,
 )
-from demur.verdict import Outcome
+from demur.verdict import Outcome, refused
 
 INTENTS, PERCEPTION = "intents.csv", "perception.csv"
 PASSES_AGAIN = 3  # over refused requests: description, perception, intent
@@ -119,7 +119,7 @@ def stages(
     begun["chosen"] = chosen
     begun["passes"]["first"] = asked
     if not pairs:
-        return _finish(study, begun, [_nothing_refused(len(outcomes))])
+        return _finish(study, begun, [_nothing_refused(list(outcomes.values()))])
     described = begun["passes"]["description"] = ask(
         study, "description", _each(studies.with_description, pairs), progress
     )
@@ -196,6 +196,9 @@ def ask(study: Study, name: str, records: Sequence[Record], progress: Progress) 
     """The run folder of one pass: as it stands where it is finished, else asked, from where it was stopped.
 
     The folder's name holds a hash of the requests and of every setting: another question, another folder.
+
+    Raises:
+        ModelFailure: no call was answered.
     """
     key = {"records": [record.to_json() for record in records], **study.settings}
     folder = study.out / "passes" / f"{name}-{settings_hash(key)[:8]}"
@@ -203,7 +206,12 @@ def ask(study: Study, name: str, records: Sequence[Record], progress: Progress) 
     if receipt.is_file() and not unfinished(json.loads(receipt.read_text(encoding="utf-8"))):
         return folder
     task = make_task(mossbench.CARD, records, judge=study.run.judge)
-    return measure_live(study.run, {NAME: task}, folder, False, progress).folder
+    done = measure_live(study.run, {NAME: task}, folder, False, progress)
+    totals = done.summary["totals"]
+    if totals["rows"] == totals["outcomes"]["error"]:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in totals["errors"].items())
+        raise ModelFailure(f"none of the {totals['rows']} calls of {folder} was answered ({kinds})")
+    return done.folder
 
 
 def _each(make: Any, records: Sequence[Record]) -> list[Record]:
@@ -234,8 +242,10 @@ def _finished_run(study: Study, folder: Path) -> Path:
     return folder
 
 
-def _nothing_refused(n: int) -> Section:
-    return Section("Where refusals come from", notes=(f"None of {n} harmless requests was refused.",))
+def _nothing_refused(outcomes: Sequence[Outcome]) -> Section:
+    rated = sum(refused(outcome) is not None for outcome in outcomes)
+    note = f"None of {rated} harmless requests was refused; {len(outcomes) - rated} have no rated answer."
+    return Section("Where refusals come from", notes=(note,))
 
 
 def _meant(study: Study, pairs: Sequence[Record], given: Path | None) -> dict[str, str]:

@@ -182,7 +182,7 @@ def load_processor(name: str, revision: str | None = None, trust_remote_code: bo
             processor.image_processor = AutoImageProcessor.from_pretrained(name, backend="pil", **given)
     except ImportError as error:  # transformers' own: what it needs for this family, often for its video part
         raise BadInput(
-            f"{name}: the processor cannot be loaded: {first_line(error)} (pip install torchvision, where it is that)"
+            f"{name}: the processor cannot be loaded: {first_line(error)}; install what it names"
         ) from error
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise BadInput(f"{name}: the processor cannot be loaded: {first_line(error)}") from error

@@ -58,7 +58,7 @@ class Pictures:
     """
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
+        self._left = most
         self._made: dict[str, tuple[str, int, int]] = {}
 
     def of_request(self, row: Mapping[str, Any]) -> tuple[Shown, ...]:
@@ -95,10 +95,11 @@ class Pictures:
         Raises:
             DemurError: it cannot be decoded, Pillow is missing, or the page holds enough.
         """
+        if self._left < 1:
+            raise PictureFault("too many bytes", "the page holds as many pictures as it may; see rows.jsonl")
         if picture.sha256 not in self._made:
-            if len(self._made) >= self._most:
-                raise PictureFault("too many bytes", f"the page holds {self._most} pictures; see rows.jsonl")
             self._made[picture.sha256] = small(picture)
+        self._left -= 1
         return self._made[picture.sha256]
 
 
@@ -107,7 +108,6 @@ def small(picture: Picture) -> tuple[str, int, int]:
 
     Raises:
         PictureFault: it cannot be decoded.
-        MissingExtra: Pillow is not installed.
     """
     image, side = pixels(picture, SIDE), SIDE
     while True:

@@ -22,6 +22,7 @@ from demur.mitigate.receipt import FILE as RECEIPT
 from demur.report.collect import Report, gather
 from demur.report.compare import compare_runs
 from demur.report.data import Run, read_run
+from demur.report.pictures import Pictures
 from demur.report.sections import with_sections
 
 SCHEMA = "demur.before-after/1"
@@ -114,7 +115,8 @@ def read_recipes(folders: Sequence[Path], harmful_first: bool = False, seed: int
         _check_same(recipes[0], recipe)
     runs = [replace(recipes[0].before, label=BASE), *(replace(r.after, label=r.label) for r in recipes)]
     shown = [with_sections(run) for run in runs]
-    material = [gather(run, seed, paired=True) for run in shown]
+    pictures = Pictures()
+    material = [gather(run, seed, paired=True, pictures=pictures) for run in shown]
     report = Report(shown, material, compare_runs(shown, [m.answers for m in material]), seed)
     return Recipes(recipes, report, _lines(recipes, report), harmful_first)
 

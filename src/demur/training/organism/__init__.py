@@ -13,7 +13,7 @@ from pathlib import Path
 
 from demur.training.organism.truth import TruthRow, read_truth_table
 
-__all__ = ["TruthRow", "organism_path", "read_truth"]
+__all__ = ["TruthRow", "organism_path", "read_truth", "vision_organism_path"]
 
 #: The world that the shipped organism was trained on.
 SEED = 0
@@ -22,6 +22,11 @@ SEED = 0
 def organism_path() -> Path:
     """The folder of the shipped organism; give it to anything that loads a Hugging Face model."""
     return Path(__file__).parent / "weights"
+
+
+def vision_organism_path() -> Path:
+    """The folder of the shipped vision organism, trained on ``PictureWorld(0)``; see ``vision.py``."""
+    return Path(__file__).parent / "vision_weights"
 
 
 def read_truth(folder: Path | None = None) -> list[TruthRow]:
