@@ -37,10 +37,10 @@ from demur.verdict import REFUSALS, Outcome
 
 #: ours, found on world 0: design/unlearn.md. The stops are off, so that methods differ in nothing but losses.
 SETTINGS = Unlearn(
-    epochs=4, batch_size=8, accumulate=1, learning_rate=3e-3, rank=16, lora_alpha=32.0, dropout=0.0,
+    epochs=3, batch_size=8, accumulate=1, learning_rate=3e-3, rank=16, lora_alpha=32.0, dropout=0.0,
     forgotten=0.0, lost=0.0, held_out=0.0, checked=0,
 )  # fmt: skip
-SHOWN = 128  # pictures to forget, and as many to decouple
+SHOWN = 256  # pictures to forget, and as many to decouple
 TRAINED, OTHER, UNSEEN = range(4), range(4, 8), range(8, 12)  # wordings of the question how it is made
 RETAINED: tuple[Intent, ...] = ("colour", "shape", "ground", "corners")
 READ = {"forget": 160, "pd": 160, "retain": 160}

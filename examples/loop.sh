@@ -2,7 +2,7 @@
 # The whole loop on the model that ships with demur, commands only: measure, predict, find new refusals,
 # check harm, make pairs, align, dial, measure again. docs/loop.md explains each step and its figures.
 #
-#   sh examples/loop.sh LOOP          about six minutes on one core; LOOP is a new folder
+#   sh examples/loop.sh LOOP          about five minutes on one free core; LOOP is a new folder
 #
 # The first and the last run ask prompts that no step in between saw: combinations of words that the model's
 # training never showed, in no file that anything is fitted, searched, trained or calibrated on.
@@ -56,7 +56,7 @@ $DEMUR mitigate align --model $MODEL --objective sft --learning-rate 3e-3 --epoc
 $DEMUR mitigate merge align/adapter --out aligned
 
 step "8. Control tokens, and the dial: at most 5 % of harmless prompts refused"
-$DEMUR mitigate refusal_tokens --model aligned --learning-rate 3e-3 --epochs 4 --no-report \
+$DEMUR mitigate refusal_tokens --model aligned --learning-rate 3e-3 --epochs 6 --no-report \
   --answers pairs/pairs/rows.jsonl --answers verb-pairs/pairs/rows.jsonl \
   --answers learned/rows.jsonl --refusals learned/rows.jsonl --out tokens
 $DEMUR dial tokens/model --calibrate calibrate.jsonl --target 0.05 --write 8 --out dial.json

@@ -119,25 +119,26 @@ def test_done_10_a_method_with_pd_and_no_such_rows_is_refused(
     assert "method po_pd needs rows of role pd, and there are none" in told.err
 
 
-def test_a_command_that_was_killed_goes_on(rows: Path, tmp_path: Path) -> None:
+def test_a_command_that_was_killed_goes_on(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGKILL after the first complete checkpoint; the weights are those of a run that was left alone."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    more = ["--no-report", "--json", "--checked", "0"]
-
-    def start(out: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "demur", *called(rows, out, *more)]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
     out, deadline = tmp_path / "killed", time.monotonic() + 120
-    running = start(out)
+    given = [
+        called(rows, folder, "--no-report", "--json", "--checked", "0")
+        for folder in (out, tmp_path / "whole")
+    ]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "demur", *given[0]],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while not list(out.glob("checkpoints/checkpoint-*/complete.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
-    running.communicate()
+    running.wait()
     assert not (out / "receipt.json").exists()
-    told = [start(folder).communicate(timeout=240)[0] for folder in (out, tmp_path / "whole")]
-    killed, whole = (json.loads(text) for text in told)
+    killed, whole = (json.loads(said(arguments, capsys).out) for arguments in given)
     assert killed["training"]["resumed_from_step"] > 0 == whole["training"]["resumed_from_step"]
     assert killed["files"]["adapter_model.safetensors"] == whole["files"]["adapter_model.safetensors"]

@@ -158,10 +158,10 @@ def test_done_9_what_was_trained_is_what_was_saved(eyes: str, shown: Path, tmp_p
     receipt = run(config, prepare(config, [shown]), eyes, tmp_path / "out")
     tuned = PeftModel.from_pretrained(sighted(eyes), tmp_path / "out" / "adapter").eval()
     look, rows = opened(eyes), [r for r in prepare(config, [shown]).asked if r.role == "pd"]
-    from demur.mitigate.unlearn_stop import likelihood
+    from demur.mitigate.unlearn_stop import answer_loss
 
     batches = list(look.batches([look.encoder.encode(example(row)) for row in rows], tuned))
-    assert likelihood(tuned, batches) == pytest.approx(-receipt.after["log_probability"]["pd"]["value"])
+    assert answer_loss(tuned, batches) == pytest.approx(-receipt.after["log_probability"]["pd"]["value"])
 
 
 def test_the_receipt_accounts_for_rows_steps_and_the_projector(

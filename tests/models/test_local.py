@@ -760,7 +760,7 @@ def test_an_incomplete_folder_says_what_is_missing(copied: Path, missing: list[s
 def test_no_such_folder_and_no_such_hub_name(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such folder"):
         LocalModel(str(tmp_path / "nowhere"))
-    with pytest.raises(BadInput, match="nobody/nothing: the tokenizer cannot be loaded"):
+    with pytest.raises(BadInput, match="nobody/nothing: the model cannot be loaded"):
         LocalModel("nobody/nothing")
 
 

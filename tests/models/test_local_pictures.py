@@ -303,6 +303,23 @@ def test_the_processor_works_on_pillow(folder: Path, tiles: Path) -> None:
         assert type(load_processor(str(at)).image_processor).__name__.endswith("Pil")
 
 
+def test_an_adapter_of_a_model_that_sees_is_a_model_like_any_other(folder: Path, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft", reason="needs the `train` extra")
+    from demur.models.loading import load_model
+    from demur.training.adapters import save_adapter
+
+    base = load_model(str(folder), None, "cpu", "float32", False)
+    trained = peft.get_peft_model(
+        base, peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    )
+    save_adapter(trained, load_processor(str(folder)), tmp_path / "adapter", str(folder))
+    scene, adapted = SCENES[2], LocalModel(str(tmp_path / "adapter"))
+    assert adapted.text_model.chat.encode(asking(scene, QUESTION)).pictures
+    assert (
+        ask(adapted, scene, QUESTION).completion != ask(LocalModel(str(folder)), scene, QUESTION).completion
+    )
+
+
 def test_half_precision_reaches_the_pixels(folder: Path) -> None:
     model = LocalModel(str(folder), dtype="bfloat16")
     chat, prompt = model.text_model.chat, model.text_model.chat.encode(asking(SCENES[0], QUESTION))

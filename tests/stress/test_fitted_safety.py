@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,15 @@ def fit(rows: list[Record], folder: Path, *more: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> SafetyJudge:
+def harm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted")
     fit(english(World(0).requests()), folder, "--labels", "expect")
-    (found,) = safety_judges((str(folder / "harm"),))
+    return folder / "harm"
+
+
+@pytest.fixture(scope="module")
+def judge(harm: Path) -> SafetyJudge:
+    (found,) = safety_judges((str(harm),))
     assert isinstance(found, SafetyJudge)
     return found
 
@@ -72,6 +78,15 @@ def test_a_predictor_of_refusals_is_no_judge_of_harm(tmp_path: Path) -> None:
         FittedSafety(tmp_path / "harm")
     with pytest.raises(BadInput, match="holds no predictor"):
         safety_judges((str(tmp_path),))
+
+
+def test_a_judge_without_skill_is_refused(harm: Path, tmp_path: Path) -> None:
+    """What the fit writes where logits of rows left out rank no better than chance."""
+    shutil.copytree(harm, tmp_path / "blind")
+    found = json.loads((tmp_path / "blind" / "predictor.json").read_text())
+    (tmp_path / "blind" / "predictor.json").write_text(json.dumps(found | {"slope": 0.0}))
+    with pytest.raises(BadInput, match="no better than chance"):
+        FittedSafety(tmp_path / "blind")
 
 
 def test_labels_that_say_nothing_are_refused(tmp_path: Path) -> None:

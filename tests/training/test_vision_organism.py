@@ -40,8 +40,6 @@ SMALL = VisionRecipe(
     captions=64,
     conversations=64,
 )
-#: A model small enough to train in a test, which still sees.
-QUICK = VisionRecipe(tower_pictures=4_000, tower_passes=5, captions=4_000, conversations=4_500)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +170,7 @@ def test_the_shipped_model_answers_rightly_and_refuses_as_planted() -> None:
 
 def test_done_3_cues_are_refused_more_on_pictures_never_seen(evidence: Any, tmp_path: Path) -> None:
     world = PictureWorld(15)
-    model = build(world, tmp_path / "quick", recipe=QUICK)
+    model = build(world, tmp_path / "quick", start=vision_organism_path())
     rows = {row["metric"]: row for row in evidence.cues_of(world, model, tmp_path, 60)}
     for stimulus in CUES:
         gap = rows[f"{stimulus.replace('_', ' ')}: cue minus none"]

@@ -19,6 +19,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _COUNT = click.IntRange(min=1)
 _SHARE = click.FloatRange(0, 1)
 OFFLINE = "offline"
+#: What to do where the judges of harm clear too little.
+FIT = (
+    "of a domain with words of its own fit a judge with `demur predict fit FILE --labels expect`, and name "
+    "its folder with --safety"
+)
 
 
 @click.command(name="stress evolve")
@@ -44,7 +49,9 @@ OFFLINE = "offline"
 @click.option("--iterations", type=_COUNT, default=5, show_default=True, help="Steps of a seed.")
 @click.option("--samples", type=_COUNT, default=10, show_default=True, help="Answers to a prompt.")
 @click.option("--check", type=_COUNT, default=10, show_default=True, help="Fresh answers to each result.")
-@click.option("--enough", type=_SHARE, default=0.95, show_default=True, help="Refused so often, a seed ends.")
+@click.option(
+    "--enough", type=_SHARE, default=0.95, show_default=True, help="Refused so often, a seed ends; 0: never."
+)
 @click.option("--refused", type=_SHARE, default=0.5, show_default=True, help="Least share of a result kept.")
 @click.option("--random", "at_random", is_flag=True, help="Mutate the seeds at random, to compare with.")
 @click.option("--as-released", is_flag=True, help="With the released script's faults, to compare with.")
@@ -178,7 +185,8 @@ def _lines(done: Mapping[str, Any]) -> list[str]:
         lines.append(f"{what}: refused {Rate.from_json(found['refused'])}; {_words(found)}")
     if done["status"] != "complete":
         lines.append(f"{done['status']}: the same command with a larger limit goes on")
-    return [*lines, f"kept {results['kept']} prompts"]
+    same = f", {n} of them seeds as they were" if (n := results["kept_as_they_were"]) else ""
+    return [*lines, f"kept {results['kept']} of {seeds['searched']} results{same}"]
 
 
 def _words(found: Mapping[str, Any]) -> str:
@@ -208,12 +216,10 @@ def _code(done: Mapping[str, Any]) -> int:
 
 def _nothing(done: Mapping[str, Any]) -> str:
     """Why there is no result."""
-    seeds, rejected = done["seeds"], done["candidates"]["rejected"]
+    seeds, candidates = done["seeds"], done["candidates"]
+    harm = any(" to the judge " in why for why in {**seeds["not_searched"], **candidates["rejected"]})
     if not seeds["searched"]:
-        return "no seed could be searched; the counts say why"
-    if rejected and not done["candidates"]["scored"]:
-        return (
-            "the judges of harm let no candidate through; of a domain with words of its own fit one with "
-            "`demur predict fit FILE --labels expect` and name its folder with --safety"
-        )
+        return "no seed could be searched; the counts say why" + (f"; {FIT}" if harm else "")
+    if harm and not candidates["scored"]:
+        return f"the judges of harm let no candidate through; {FIT}"
     return "no result is refused often enough; more --budget, --iterations or other --words find more"

@@ -80,12 +80,20 @@ def _synthesis(policy: Any, out: Path, given: Mapping[str, Any], start: Start) -
 
 
 def target_of(model: str, judge: str, store: Store, seed: int) -> ModelTarget:
-    """The target as a command names it: the organism, a folder, or an Inspect name; weights by their hash."""
+    """The target as a command names it: the organism, a folder, or an Inspect name; weights by their hash.
+
+    Raises:
+        BadInput: no such model, or a judge that asks a model.
+    """
+    from demur.judges import ASKING, NAMES
     from demur.measure.model_errors import resolve_judge, resolve_model
     from demur.measure.run import display_name, local_model
     from demur.measure.run_folder import settings_hash, weight_hashes
     from demur.stress.target import ModelTarget
 
+    if judge in ASKING:
+        valid = ", ".join(name for name in NAMES if name not in ASKING)
+        raise BadInput(f"--judge {judge} asks a model for every answer; here judges are {valid}")
     name = local_model(model)
     version = settings_hash(hashes)[:12] if (hashes := weight_hashes(name)) else ""
     reader = resolve_judge(judge, None)

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+_CUE_OF: dict[str, Stimulus | Literal[""]] = {mark: stimulus for stimulus, mark in CUES.items()}
 Pass = Literal["plain", "described", "intended", "describe"]
 #: How a question is asked: as it is, behind the true description, behind that and the intent; or nothing but
 #: what the picture shows. The words are those of ``benchmarks/mossbench/studies.py``.
@@ -162,7 +163,7 @@ class PictureWorld:
         listed = WORDINGS[intent]
         if not 0 <= wording < len(listed):
             raise BadInput(f"wording is {wording}; {intent!r} has wordings 0 to {len(listed) - 1}")
-        stimulus = self.stimulus(scene, intent)
+        stimulus = self.stimulus(scene, intent) if asked != "describe" else _CUE_OF.get(scene.mark, "")
         stage = self.rules.stages[stimulus, scene.mark_colour] if stimulus else "none"
         question, answer = listed[wording].format(**scene.slots()), self._answer(scene, intent)
         if asked == "describe":

@@ -16,14 +16,20 @@ from demur.judges.base import Judge, judge_records
 from demur.metrics import rate
 from demur.mitigate.unlearn_model import Opened
 from demur.mitigate.unlearn_rows import ROLES, UnlearnRow
-from demur.mitigate.unlearn_stop import likelihood
+from demur.mitigate.unlearn_stop import answer_loss
 from demur.mitigate.unlearn_units import Written
 
 PICTURES = 8  # ours: rows with pictures at which the projector is looked at
 
 
 def readings(
-    opened: Opened, written: Written, rows: Sequence[UnlearnRow], judge: Judge, checked: int, model: Any
+    opened: Opened,
+    written: Written,
+    rows: Sequence[UnlearnRow],
+    judge: Judge,
+    checked: int,
+    projector: str | None,
+    model: Any,
 ) -> dict[str, Any]:
     """``harmless_refused``, ``refusals_kept``; by role ``outcomes``, ``log_probability``; ``projector``."""
     asked = [row for role in ROLES for row in _some(rows, role, checked)]
@@ -50,7 +56,7 @@ def readings(
         "log_probability": {
             role: _likelihood(opened, written, _some(rows, role, checked), model) for role in ROLES
         },
-        "projector": _projector(opened, written, rows, model),
+        "projector": _projector(opened, written, rows, projector, model),
     }
 
 
@@ -61,12 +67,12 @@ def _some(rows: Sequence[UnlearnRow], role: str, most: int) -> list[UnlearnRow]:
 def _likelihood(opened: Opened, written: Written, rows: Sequence[UnlearnRow], model: Any) -> dict[str, Any]:
     """Mean log-probability of the recorded answers, nats a token, and how many rows it is over."""
     encoded = [written.encode(row) for row in rows]
-    value = -likelihood(model, list(opened.batches(encoded, model))) if encoded else None
+    value = -answer_loss(model, list(opened.batches(encoded, model))) if encoded else None
     return {"value": value, "n": len(rows)}
 
 
 def _projector(
-    opened: Opened, written: Written, rows: Sequence[UnlearnRow], model: Any
+    opened: Opened, written: Written, rows: Sequence[UnlearnRow], name: str | None, model: Any
 ) -> dict[str, Any] | None:
     """Condition numbers of the projector at pictures of held-out rows; ``None`` for a model of text."""
     if not opened.sees:
@@ -80,4 +86,4 @@ def _projector(
         {name: value for name, value in batch.items() if name != "labels"}
         for batch in opened.batches(encoded, model)
     ]
-    return conditioning(model, projector_of(bare)[0], batches)
+    return conditioning(model, projector_of(bare, name)[0], batches)

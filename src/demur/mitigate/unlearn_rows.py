@@ -107,9 +107,9 @@ def _row(file: Path, raw: PromptRow, faults: dict[str, str]) -> UnlearnRow | str
     response = raw.values.get(column) if column else None
     if not isinstance(response, str) or not response.strip():
         return f"{role}: no answer"
-    prompt = _with_pictures(raw.prompt, raw.values.get("image"), file.parent)
-    if not isinstance(prompt, str) and prompt[-1]["role"] != "user":
+    if not isinstance(raw.prompt, str) and raw.prompt[-1]["role"] != "user":
         return f"{role}: no user message before the answer"
+    prompt = _with_pictures(raw.prompt, raw.values.get("image"), file.parent)
     for place in pictures_of(prompt):
         if fault := _fault(place, faults):
             return f"{role}: a picture that cannot be used ({fault})"

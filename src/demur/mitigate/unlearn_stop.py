@@ -64,8 +64,8 @@ def stopper(limits: Limits, batches: list[dict[str, Any]]) -> Any:
             model = kwargs["model"]
             if self.base is None:
                 with model.disable_adapter():
-                    self.base = likelihood(model, batches)
-            rise = likelihood(model, batches) - self.base
+                    self.base = answer_loss(model, batches)
+            rise = answer_loss(model, batches) - self.base
             state.log_history.append({"step": state.global_step, CHECK: rise})
             if limits.lost is not None and not rise <= limits.lost:
                 said = f"the loss on rows to retain rose by {rise:.2f} nats a token"
@@ -75,8 +75,8 @@ def stopper(limits: Limits, batches: list[dict[str, Any]]) -> Any:
     return Stopper()
 
 
-def likelihood(model: Any, batches: list[dict[str, Any]]) -> float:
-    """Mean negative log-likelihood of the labelled tokens, nats; the model's mode is kept."""
+def answer_loss(model: Any, batches: list[dict[str, Any]]) -> float:
+    """Mean negative log-likelihood of labelled tokens, nats a token; the model's mode is kept."""
     import torch
 
     from demur.training.losses import nll

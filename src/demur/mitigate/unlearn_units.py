@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from demur.data.pictures import PictureFault
 from demur.data.records import Prompt
 from demur.data.world_rules import generator
 from demur.errors import BadInput
@@ -98,6 +99,8 @@ class Written:
                     found.left_out[why] += 1
                 else:
                     found.of(row.role).append((row, self.encode(row)))
+            except PictureFault as error:
+                found.left_out[f"{row.role}: a picture that cannot be used ({error.fault})"] += 1
             except BadInput as error:
                 found.left_out[f"{row.role}: cannot be written for this model"] += 1
                 said = said or f": {error}"

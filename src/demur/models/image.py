@@ -19,7 +19,6 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +28,7 @@ from inspect_ai.model._model_info import MODEL_INFO_LOOKUP_API_KEY
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from demur.data.minors import check_row
-from demur.errors import BadInput, MissingExtra, ModelFailure
+from demur.errors import BadInput, ModelFailure
 from demur.models import image_endpoint, image_pipeline
 from demur.models.batching import completion
 from demur.models.image_answer import beside_logs, to_output
@@ -82,7 +81,6 @@ class ImageModel(ModelAPI):
         served = form in image_endpoint.FORMS and not Path(model_name).expanduser().is_dir()
         given = {name: value for name, value in model_args.items() if value is not None}
         _check_arguments(given, served)
-        _require_pillow()
         seed_of(config)
         self._pace = Pace(_pause(given.get("pause", 0)))
         self._folder = None if given.get("pictures") is None else Path(str(given["pictures"])).expanduser()
@@ -237,11 +235,6 @@ def _check_arguments(given: dict[str, Any], served: bool) -> None:
     if unknown := sorted(set(given) - set(valid)):
         kind = "a service" if served else "a pipeline"
         raise BadInput(f"unknown model arguments {unknown}; valid for {kind} are {', '.join(sorted(valid))}")
-
-
-def _require_pillow() -> None:
-    if find_spec("PIL") is None:
-        raise MissingExtra("image", "an image model (demur-image)")
 
 
 def _pause(value: Any) -> float:

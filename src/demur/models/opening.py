@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demur.errors import BadInput, MissingExtra
-from demur.models.adapter_folder import base_of, is_adapter
+from demur.models.adapter_folder import is_adapter
 from demur.models.control_dial import Dial, check_model
 from demur.models.control_dial import load as load_dial
 from demur.models.control_forecast import PRefuse, reader_of
@@ -50,7 +50,7 @@ def open_model(name: str, given: dict[str, Any], top: int, dial: Dial | None) ->
     from demur.models.chat import ChatFormat, load_tokenizer, read_template
     from demur.models.generation import TextModel
     from demur.models.loading import check_folder, load_model
-    from demur.models.pictures import PictureFormat, load_processor, takes_pictures
+    from demur.models.pictures import PictureFormat, has_processor, load_processor, takes_pictures
 
     device = str(given.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
     kind = device.split(":")[0]
@@ -73,10 +73,8 @@ def open_model(name: str, given: dict[str, Any], top: int, dial: Dial | None) ->
     check_folder(name)
     if revision is not None and Path(name).is_dir():
         raise BadInput(f"revision is {revision!r}, but {name} is a folder; revisions are for hub names")
-    base = (
-        base_of(name)[0] if is_adapter(name) else name
-    )  # an adapter's folder has no configuration of a model
-    sees = takes_pictures(base, revision, trust)
+    # an adapter's folder has no configuration of a model, and its base's processor where that has one
+    sees = has_processor(name) if is_adapter(name) else takes_pictures(name, revision, trust)
     reader, load = (PictureFormat, load_processor) if sees else (ChatFormat, load_tokenizer)
     chat = reader(load(name, revision, trust), name, template, control, dial is not None)
     return TextModel(load_model(name, revision, device, dtype, trust), chat, top), kind

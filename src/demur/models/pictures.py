@@ -9,6 +9,7 @@ not needed, and not used where it is there, since its pixels differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demur.data.picture_pixels import pixels
@@ -157,9 +158,14 @@ def takes_pictures(name: str, revision: str | None = None, trust_remote_code: bo
             name, revision=revision or "main", trust_remote_code=trust_remote_code
         )
     except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"{name}: the configuration cannot be read: {first_line(error)}") from error
+        raise BadInput(f"{name}: the model cannot be loaded: {first_line(error)}") from error
     own_code = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
     return own_code or type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+
+def has_processor(name: str) -> bool:
+    """Whether a folder holds a processor."""
+    return any((Path(name) / file).is_file() for file in _PROCESSOR_FILES)
 
 
 def load_processor(name: str, revision: str | None = None, trust_remote_code: bool = False) -> Any:
@@ -168,12 +174,9 @@ def load_processor(name: str, revision: str | None = None, trust_remote_code: bo
     Raises:
         BadInput: there is none, or it cannot be read.
     """
-    from pathlib import Path
-
     from transformers import AutoImageProcessor, AutoProcessor
 
-    folder = Path(name)
-    if folder.is_dir() and not any((folder / file).is_file() for file in _PROCESSOR_FILES):
+    if Path(name).is_dir() and not has_processor(name):
         raise BadInput(f"{name}: a model of pictures without a processor ({' or '.join(_PROCESSOR_FILES)})")
     given = {"revision": revision or "main", "trust_remote_code": trust_remote_code}
     try:

@@ -17,7 +17,6 @@ from demur.data.records import Record, file_sha256, prompt_id, write_jsonl, writ
 from demur.stress.answers import refused_share
 from demur.stress.distinct import stands_for
 from demur.stress.evolve_settings import Found
-from demur.stress.fitness import Sample
 from demur.stress.screen import EXCLUDED
 
 RECORDS, DROPPED, HISTORY, BENCHMARK = "records.jsonl", "dropped.jsonl", "history.jsonl", "evolved"
@@ -64,11 +63,6 @@ def _distinct(
             row = {"stage": DUPLICATE_STAGE, "reason": "like another result", "seed": record.group}
             dropped.append(row | {"prompt": record.prompt, "like": made[at].id})
     return kept, dropped
-
-
-def fresh(one: Found) -> tuple[Sample, ...]:
-    """Answers to a result that chose nothing; without a check those of the search."""
-    return one.checked or one.samples
 
 
 def _answers(one: Found) -> tuple[float | None, ...]:

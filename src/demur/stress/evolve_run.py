@@ -115,7 +115,7 @@ def run(
     settings = settings_of(search, seeds, least)
     search.budget, search.stop = limits.answers, limits.stop(usage)
     with taken(out, SCHEMA, settings):
-        found = search_all(search, [(str(r.prompt), r.category) for r in seeds.records])
+        found = search_all(search, topics(seeds.records))
         _check_models(search, found)
         by_prompt = {str(record.prompt): record for record in seeds.records}
         kept, dropped = files.sorted_out(found, by_prompt, least, search.target.describe().get("model", ""))
@@ -124,6 +124,12 @@ def run(
         facts |= {"limits": _limits(limits), "spent": _spent(search, limits, usage), "files": hashes}
         write_receipt(out, SCHEMA, settings, facts)
     return {"settings": settings, **facts}
+
+
+def topics(seeds: Sequence[Record]) -> list[tuple[str, str]]:
+    """Each seed with its topic for the archive: its category, or itself where all have the same or none."""
+    several = len({record.category for record in seeds}) > 1
+    return [(str(record.prompt), record.category if several else str(record.prompt)) for record in seeds]
 
 
 def settings_of(search: Search, seeds: PromptRecords, least: float) -> dict[str, Any]:
@@ -176,7 +182,7 @@ def _facts(
         },
         "results": {
             "kept": len(kept),
-            "changed": sum(one.best is not None and one.best.prompt != one.seed for one in begun),
+            "kept_as_they_were": sum(record.prompt == record.group for record in kept),
             "dropped": files.counted(dropped),
         },
         "strategies": _strategies(search, begun),

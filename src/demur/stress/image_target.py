@@ -16,7 +16,7 @@ from demur.judges.base import Judge
 from demur.judges.graded.store import FAILED, Store
 from demur.judges.image import judge_of_pictures, see
 from demur.stress.fitness import Sample
-from demur.stress.target import probability
+from demur.stress.target import ModelTarget, probability
 
 if TYPE_CHECKING:
     from inspect_ai.model import Model
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PROVIDER = "demur-image/"
 
 
-class ImageTarget:
-    """An image model; see :class:`demur.stress.target.Target`.
+class ImageTarget(ModelTarget):
+    """An image model as a target.
 
     Args:
         model: the target, or ``None`` in a replay.
@@ -33,17 +33,17 @@ class ImageTarget:
         judge: of words that come in place of a picture.
         store: of answers.
         seed: of the pictures.
+        version: as for :class:`ModelTarget`.
     """
 
-    def __init__(self, model: Model | None, name: str, judge: Judge, store: Store, seed: int = 0) -> None:
-        self.model, self.name, self.store, self.seed = model, name, store, seed
-        self.judge = judge_of_pictures(judge)
-        self.calls = 0
-        self.failures = 0
+    def __init__(
+        self, model: Model | None, name: str, judge: Judge, store: Store, seed: int = 0, version: str = ""
+    ) -> None:
+        super().__init__(model, name, judge_of_pictures(judge), store, seed, version)
 
     def describe(self) -> dict[str, Any]:
-        """For receipts."""
-        return {"model": self.name, "judge": self.judge.describe(), "seed": self.seed}
+        """For receipts; pictures have no temperature."""
+        return {k: v for k, v in super().describe().items() if k not in ("temperature", "max_tokens")}
 
     async def samples(self, prompt: str, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count`` of a prompt; a failed one has no probability."""
@@ -52,12 +52,13 @@ class ImageTarget:
         entries = await asyncio.gather(*(self._answer(prompt, at) for at in range(first, first + count)))
         self.calls += count
         self.failures += sum(FAILED in entry for entry in entries)
+        for entry in entries:
+            self.usage.add(entry)
         verdicts = await self.judge.judge([_record(prompt, entry) for entry in entries])
-        return [Sample(probability(verdict.outcome, verdict.p_refused)) for verdict in verdicts]
-
-    async def _answer(self, prompt: str, index: int) -> dict[str, Any]:
-        facts = {"target": self.name, "prompt": prompt, "sample": index, "seed": self.seed}
-        return await self.store.once("image_target", facts, lambda: self._ask(prompt, index))
+        return [
+            Sample(probability(verdict.outcome, verdict.p_refused), failure=str(entry.get(FAILED, "")))
+            for entry, verdict in zip(entries, verdicts, strict=True)
+        ]
 
     async def _ask(self, prompt: str, index: int) -> dict[str, Any]:
         from inspect_ai.model import GenerateConfig

@@ -32,7 +32,7 @@ NAMES: Mapping[str, str] = {
     "safety": "judges of harm",
 }
 #: Keys of ``meta`` that are told with another one, or that a reader has no use for.
-_UNSHOWN = frozenset({"answers", "target_answers", "target", "policy_sha256", "version", "calls"})
+_UNSHOWN = frozenset({"answers", "target_answers", "target", "policy_sha256", "version", "calls", "seed_id"})
 
 
 class ReviewServer(ItemServer):
