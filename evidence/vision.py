@@ -30,6 +30,7 @@ from demur.benchmarks.base import to_input
 from demur.benchmarks.mossbench import read
 from demur.benchmarks.mossbench.perception import perception
 from demur.benchmarks.mossbench.studies import choose, describing, stages, with_description, with_intent
+from demur.data import picture_world_words as words
 from demur.data.picture_world import CUES, SEEING, PictureRequest, PictureWorld
 from demur.data.picture_world_words import WORDINGS
 from demur.data.records import Record
@@ -139,15 +140,15 @@ def _stages(
     later = {n: {pid: world.outcome(t) for pid, t in texts[n].items()} for n in ("described", "intended")}
     for stimulus, listed in chosen.items():
         yield from _shares(stimulus, [asked[pid] for pid in listed], listed, chosen, later)
-    labels = {pid: _seen_as(asked[pid], texts["describe"][pid]) for pid in pids}
+    seen = {pid: _seen_as(asked[pid], texts["describe"][pid]) for pid in pids}
+    labels = {pid: name for pid, name in seen.items() if name is not None}
     classes = perception(chosen, {pid: world.outcome(t) for pid, t in texts["describe"].items()}, labels)
     for stimulus, found in classes.items():
         part = found.shares["misperceived"]
         name = stimulus.replace("_", " ")
-        yield _row(f"{name}: misperceived", part.value, part.n, part.low, part.high)
         planted = sum(asked[pid].stage == "perception" for pid in chosen[stimulus]) / len(chosen[stimulus])
-        yield _planted(f"{name}: misperceived", planted, part.n, part.low, part.high)
-        yield _inside(f"{name}: misperceived", planted, part.n, part.low, part.high)
+        row = _row(f"{name}: misperceived", part.value, part.n, part.low, part.high)
+        yield from _beside(row, planted)
 
 
 def _shares(
@@ -177,9 +178,9 @@ def _shares(
     }
     for stage, (value, low, high) in measured.items():
         name = f"{stimulus.replace('_', ' ')}: share of {stage}"
-        yield _row(name, None if value is None else value / 100, found.n, low, high)
-        yield _planted(name, planted[stage], found.n, low, high)
-        yield _inside(name, planted[stage], found.n, low, high)
+        yield from _beside(
+            _row(name, None if value is None else value / 100, found.n, low, high), planted[stage]
+        )
 
 
 def _agreement(world: PictureWorld, records: Sequence[Record], said: Sequence[str]) -> Row:
@@ -217,9 +218,13 @@ def answered(model: LocalModel, records: Sequence[Record]) -> list[str]:
     return asyncio.run(every())
 
 
-def _seen_as(request: PictureRequest, text: str) -> str:
-    """Class of a description: right, or the planted misperception; anything else is one too."""
-    return "correct" if text.strip() == request.scene.description() else "misperceived"
+def _seen_as(request: PictureRequest, text: str) -> str | None:
+    """Class of a description by what it says of the cue, whatever else is wrong in it; ``None``: nothing."""
+    tables = {"misperceived": words.MISPERCEIVED, "correct": words.MARKS}
+    for name, table in tables.items():
+        if any(table[request.scene.mark].format(colour=colour) in text for colour in words.COLOURS):
+            return name
+    return None
 
 
 def _share(metric: str, hits: Sequence[bool]) -> Row:
@@ -227,13 +232,13 @@ def _share(metric: str, hits: Sequence[bool]) -> Row:
     return _row(metric, found.value, found.n, found.low, found.high)
 
 
-def _planted(name: str, planted: float, n: int, low: float | None, high: float | None) -> Row:
-    return {"metric": f"{name}, planted", "value": planted, "n": n, "interval": [planted, planted]}
-
-
-def _inside(name: str, planted: float, n: int, low: float | None, high: float | None) -> Row:
+def _beside(row: Row, planted: float) -> Iterator[Row]:
+    """A measured row, what was planted, and whether the interval holds it."""
+    low, high = row["interval"]
     held = float(low is not None and high is not None and low <= planted <= high)
-    return {"metric": f"{name}, inside", "value": held, "n": n, "interval": [held, held]}
+    yield row
+    yield _row(f"{row['metric']}, planted", planted, row["n"], planted, planted)
+    yield _row(f"{row['metric']}, inside", held, row["n"], held, held)
 
 
 def _row(metric: str, value: float | None, n: int, low: float | None, high: float | None) -> Row:

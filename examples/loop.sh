@@ -56,7 +56,7 @@ $DEMUR mitigate align --model $MODEL --objective sft --learning-rate 3e-3 --epoc
 $DEMUR mitigate merge align/adapter --out aligned
 
 step "8. Control tokens, and the dial: at most 5 % of harmless prompts refused"
-$DEMUR mitigate refusal_tokens --model aligned --learning-rate 3e-3 --epochs 6 --no-report \
+$DEMUR mitigate refusal_tokens --model aligned --learning-rate 1.5e-3 --epochs 6 --no-report \
   --answers pairs/pairs/rows.jsonl --answers verb-pairs/pairs/rows.jsonl \
   --answers learned/rows.jsonl --refusals learned/rows.jsonl --out tokens
 $DEMUR dial tokens/model --calibrate calibrate.jsonl --target 0.05 --write 8 --out dial.json

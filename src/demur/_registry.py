@@ -14,12 +14,20 @@ from demur.measure import dial_predictor
 from demur.models.check_solver import checked
 from demur.models.control_solver import dialled
 
-__all__ = ["checked", "demur_local", "demur_replay", "dialled", "refusal", "refusal_rates"]
+__all__ = ["checked", "demur_image", "demur_local", "demur_replay", "dialled", "refusal", "refusal_rates"]
+
+
+@modelapi(name="demur-image")
+def demur_image() -> type[ModelAPI]:
+    """Text-to-image models: pipelines of diffusers, services over HTTP."""
+    from demur.models.image import ImageModel
+
+    return ImageModel
 
 
 @modelapi(name="demur-local")
 def demur_local() -> type[ModelAPI]:
-    """Hugging Face text models in this process."""
+    """Hugging Face models of text and pictures in this process."""
     from demur.models.local import LocalModel
 
     return LocalModel

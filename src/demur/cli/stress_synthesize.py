@@ -89,6 +89,7 @@ def target_of(model: str, judge: str, store: Store, seed: int) -> ModelTarget:
     from demur.measure.model_errors import resolve_judge, resolve_model
     from demur.measure.run import display_name, local_model
     from demur.measure.run_folder import settings_hash, weight_hashes
+    from demur.stress.image_target import PROVIDER, ImageTarget
     from demur.stress.target import ModelTarget
 
     if judge in ASKING:
@@ -97,7 +98,8 @@ def target_of(model: str, judge: str, store: Store, seed: int) -> ModelTarget:
     name = local_model(model)
     version = settings_hash(hashes)[:12] if (hashes := weight_hashes(name)) else ""
     reader = resolve_judge(judge, None)
-    return ModelTarget(resolve_model(name), display_name(name), reader, store, seed, version)
+    kind = ImageTarget if name.startswith(PROVIDER) else ModelTarget
+    return kind(resolve_model(name), display_name(name), reader, store, seed, version)
 
 
 def embedding(name: str | None) -> Any:

@@ -21,7 +21,7 @@ from demur.judges import DEFAULT
 from demur.measure.dialled import dial_file, provider_args, with_dial
 from demur.measure.model_errors import model_errors, plain
 from demur.measure.rows import rows_of_log
-from demur.measure.run_folder import RunFolder, secret_name
+from demur.measure.run_folder import IN_PROCESS, RunFolder, secret_name
 from demur.measure.spent import Spent
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _cancelled(folder: RunFolder) -> bool:
 
 def _connections(run: Live, model: Model) -> int | None:
     """What keeps a model in this process busy (two batches); ``None`` leaves it to Inspect."""
-    return model.api.max_connections() if run.model.startswith("demur-local/") else None
+    return model.api.max_connections() if run.model.partition("/")[0] in IN_PROCESS else None
 
 
 def read_rows(

@@ -19,6 +19,7 @@ from demur.measure.grading import asked_share, check_dialogues, expected_grading
 from demur.measure.harm import expected_harm, resolve_safety
 from demur.measure.live import Live, check_secrets, check_settings, make_tasks
 from demur.measure.own_judges import check_judge
+from demur.measure.run_folder import IN_PROCESS
 
 
 def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Estimate]:
@@ -55,7 +56,7 @@ def plan(run: Live, prices: Path | None = None) -> tuple[Mapping[str, Any], Esti
         share=asked_share(run.judge),
         price=read_price(prices, run.model) if prices else None,
         grader_prices=[read_price(prices, name) for name in graders] if prices else (),
-        connections=None if run.model.startswith("demur-local/") else run.max_connections or CONNECTIONS,
+        connections=None if run.model.partition("/")[0] in IN_PROCESS else run.max_connections or CONNECTIONS,
     )
     return tasks, expected
 

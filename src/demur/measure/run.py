@@ -39,7 +39,15 @@ from demur.measure.live import (
 from demur.measure.own_judges import abstained, check_judge, run_judge
 from demur.measure.recorded import Recorded, of_one_model, read_recorded
 from demur.measure.rows import make_row
-from demur.measure.run_folder import RunFolder, default_path, open_run, weight_hashes
+from demur.measure.run_folder import (
+    IMAGE,
+    IN_PROCESS,
+    LOCAL,
+    RunFolder,
+    default_path,
+    open_run,
+    weight_hashes,
+)
 from demur.measure.spent import Spent
 from demur.measure.suites import label
 from demur.measure.summary import summarise
@@ -67,6 +75,8 @@ class Done:
 def local_model(model: str | None) -> str:
     """The Inspect name of MODEL: a folder is ``demur-local/<path>``, nothing or ``organism`` the planted one.
 
+    A folder with a ``model_index.json`` is a pipeline of diffusers: ``demur-image/<path>``.
+
     Raises:
         BadInput: it looks like a folder and is none, or is no model name at all.
         MissingExtra: it runs in this process and torch or transformers is not installed.
@@ -78,7 +88,8 @@ def local_model(model: str | None) -> str:
 
         model = f"demur-local/{organism_path()}"
     elif Path(model).is_dir():
-        model = f"demur-local/{Path(model).resolve()}"
+        kind = IMAGE if (Path(model) / "model_index.json").is_file() else LOCAL
+        model = f"{kind}/{Path(model).resolve()}"
     elif model.startswith((".", "/", "~")):
         raise BadInput(f"there is no folder {model}; a local model is a folder with config.json and weights")
     elif "/" not in model:
@@ -148,12 +159,19 @@ def live_settings(run: Live, judge: Mapping[str, Any], safety: SafetyJudge | Non
     return {
         **{key: value for key, value in asdict(run).items() if key not in unset},
         **({"dial_sha256": file_sha256(dial)} if dial is not None and dial.is_file() else {}),
+        **_filter_hash(run),
         "versions": {name: benchmarks.get(name).CARD.version for name in run.names},
         "data": {name: _data(name, run) for name in run.names},
         "weights": weight_hashes(run.model),
         "judge_details": dict(judge),
         "safety_details": None if safety is None else safety.describe(),
     }
+
+
+def _filter_hash(run: Live) -> dict[str, str]:
+    """The prompt filter of an image model by its content, where it has one."""
+    file = Path(str(run.model_args.get("prompt_filter", "")))
+    return {"prompt_filter_sha256": file_sha256(file)} if file.is_file() else {}
 
 
 def measure_recorded(
@@ -285,6 +303,6 @@ def display_name(model: str) -> str:
     from demur.training.organism import organism_path
 
     provider, _, name = model.partition("/")
-    if provider != "demur-local":
+    if provider not in IN_PROCESS or (provider == IMAGE and not Path(name).is_dir()):
         return model
     return ORGANISM if Path(name) == organism_path() else f"{provider}/{Path(name).name}"

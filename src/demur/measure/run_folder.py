@@ -37,6 +37,9 @@ PACKAGES = (
 )
 #: Weights up to this size are hashed before a run.
 HASHED_BYTES = 20_000_000_000  # ours: about 20 s on one core; hashing must not outlast loading
+LOCAL, IMAGE = "demur-local", "demur-image"
+#: Providers whose models run in this process, where MODEL is a folder.
+IN_PROCESS = (LOCAL, IMAGE)
 #: Names of settings whose values never reach a file.
 _SECRET = re.compile(r"key|token(?!s|izer)|secret|password|authorization|cookie", re.IGNORECASE)
 
@@ -203,17 +206,19 @@ def weight_hashes(model: str) -> dict[str, str]:
     """What a local model's weights are: file name -> SHA-256; beyond ``HASHED_BYTES`` size and time instead.
 
     Args:
-        model: an Inspect model name; only ``demur-local/<folder>`` has files.
+        model: an Inspect model name; only ``demur-local/<folder>`` and ``demur-image/<folder>`` have files.
     """
     provider, _, name = model.partition("/")
     folder = Path(name)
-    if provider != "demur-local" or not folder.is_dir():
+    if provider not in IN_PROCESS or not folder.is_dir():
         return {}
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("base.json")])  # an adapter's base, by hash
-    if sum(file.stat().st_size for file in files) > HASHED_BYTES:
-        facts = ((file, file.stat()) for file in files)
-        return {file.name: f"{stat.st_size} bytes, changed {stat.st_mtime_ns} ns" for file, stat in facts}
-    return {file.name: file_sha256(file) for file in files}
+    # an adapter names its base by hash; a pipeline's parts lie in folders of their own
+    kinds = ("*.safetensors", "base.json", *(["*/*.safetensors"] if provider == IMAGE else []))
+    files = {str(file.relative_to(folder).as_posix()): file for kind in kinds for file in folder.glob(kind)}
+    stats = {name: files[name].stat() for name in sorted(files)}
+    if sum(stat.st_size for stat in stats.values()) > HASHED_BYTES:
+        return {name: f"{s.st_size} bytes, changed {s.st_mtime_ns} ns" for name, s in stats.items()}
+    return {name: file_sha256(files[name]) for name in stats}
 
 
 def now() -> str:
