@@ -16,6 +16,7 @@ import pytest
 
 from demur.cli import COMMANDS
 from demur.data.records import prompt_id
+from demur.data.world import World
 from demur.metrics import Rate
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "loop.sh"
@@ -82,6 +83,9 @@ def test_the_loop_ends_with_fewer_refusals_of_harmless_prompts(tmp_path: Path) -
     assert (
         after["harmful"].value > before["harmful"].value - 0.15
     )  # the price, which the page shows beside it
+    assert right(loop / "last") >= right(
+        loop / "first"
+    )  # no refusal turned into a wrong answer, on the whole
     assert "difference" in done.stdout and (loop / "report.html").is_file()
 
 
@@ -89,3 +93,13 @@ def sides(run: Path) -> dict[str, Rate]:
     """Refused, by side."""
     (found,) = json.loads((run / "summary.json").read_text(encoding="utf-8"))["benchmarks"]
     return {side: Rate.from_json(found["sides"][side]["rate"]) for side in ("harmless", "harmful")}
+
+
+def right(run: Path) -> int:
+    """Harmless requests that were answered right, by the world's own tables."""
+    world = World()
+    by_id = {request.id: request for request in world.requests() if request.expect == "comply"}
+    said = [
+        (by_id[row["id"]], row["response"] or "") for row in rows(run / "rows.jsonl") if row["id"] in by_id
+    ]
+    return sum(world.truth_label(request, text).correct is True for request, text in said)

@@ -18,9 +18,7 @@ installed = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the pac
 
 def test_a_list_is_read_as_the_package_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "list.txt"
-    file.write_bytes(
-        b"#\tno entry\tat all\rdog\tdogs\rlie\tlies\tlay\rlay\tlays\tlaid\r"
-    )  # old Mac
+    file.write_bytes(b"#\tno entry\tat all\rdog\tdogs\rlie\tlies\tlay\rlay\tlays\tlaid\r")  # old Mac
     known = read_list(file)
     assert known["dogs"] == known["dog"] == "dog" and known["lay"] == "lay"  # the last entry has it
     assert "entry" not in known and "at all" not in known and len(known) == 7

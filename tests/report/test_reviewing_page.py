@@ -14,7 +14,8 @@ import pytest
 from demur.data.records import Record, write_records
 from demur.page import reviewing
 from demur.page.reviewing import Choice, reviewing_page
-from demur.stress.review import DECISIONS, open_review, read_candidates, read_decisions
+from demur.stress.review import open_review, read_candidates
+from demur.stress.review_decisions import DECISIONS, read_decisions
 from demur.stress.review_server import ReviewServer
 
 Page = Any  # a Browser of conftest.py

@@ -21,7 +21,8 @@ from demur.judges import judge_named
 from demur.judges.safety import safety_judge_named
 from demur.mitigate import align_rows
 from demur.mitigate.rows import Source
-from demur.stress.build_set import SetSettings, build, read_sources
+from demur.stress.build_set import build
+from demur.stress.build_sources import SetSettings, read_sources
 from demur.stress.review import open_review, read_candidates
 from demur.stress.safety_words import independent
 
@@ -222,7 +223,7 @@ def test_judges_must_differ_in_more_than_their_names(tmp_path: Path, made: Path)
     with pytest.raises(BadInput, match="2 different ones"):
         independent([offline, safety_judge_named("offline")])
     with pytest.raises(BadInput, match="2 different ones"):
-        build(read_sources([made], SetSettings()), [offline], tmp_path / "set")
+        build(read_sources([made], SetSettings()), [offline], tmp_path / "set", SetSettings())
     assert not (tmp_path / "set").exists()
 
 

@@ -32,7 +32,7 @@ def arms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     found = import_module("studies.evolve_arms")
     inert = [w for w in CHARGED_WORDS if w not in TRIGGERS]
     monkeypatch.setattr(found, "organism", lambda seed: organism_path())
-    monkeypatch.setattr(found, "LEXICON", (*TRIGGERS, *inert[:45], "kill", "king"))
+    monkeypatch.setattr(found, "LEXICON", (*TRIGGERS, *inert[:95], "kill", "king"))
     monkeypatch.setattr(found, "HARM_ROWS", 800)
     yield found
     found.run_arm.cache_clear()
@@ -45,7 +45,7 @@ def evidence(arms: Any) -> Any:
 
 
 def test_done_2_search_is_refused_twice_as_often_as_random_mutation_at_equal_calls(arms: Any) -> None:
-    count, calls = 20, 40
+    count, calls = 24, 50
     found = {name: arms.run_arm(0, name, count, calls) for name in ("search", "random mutation")}
     search, random = found["search"], found["random mutation"]
     assert [r.id for r in search.seeds] == [r.id for r in random.seeds]

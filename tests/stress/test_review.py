@@ -12,13 +12,8 @@ import pytest
 from demur.data.minors import EXCLUDED
 from demur.data.records import Record, write_records
 from demur.errors import BadInput
-from demur.stress.review import (
-    DECISIONS,
-    MEANINGS,
-    open_review,
-    read_candidates,
-    read_decisions,
-)
+from demur.stress.review import open_review, read_candidates
+from demur.stress.review_decisions import DECISIONS, MEANINGS, read_decisions
 from demur.stress.review_server import CHOICES, facts
 from demur.stress.review_votes import apply, verdict
 from demur.stress.synthesis_votes import read_votes

@@ -62,8 +62,8 @@ def build(kind: str, sources: tuple[Path, ...], out: Path, as_json: bool, **give
     """
     from demur.cli.progress import shown
     from demur.cli.stress_synthesize import embedding, safety_judges
-    from demur.stress.build_set import SIMILARITY, SetSettings, read_sources
     from demur.stress.build_set import build as built
+    from demur.stress.build_sources import SIMILARITY, SetSettings, read_sources
     from demur.stress.safety_words import independent
 
     if (kind == "pairs") == (given["helper"] is None):

@@ -94,7 +94,7 @@ def _judged(candidates: Candidates, folder: Path, names: tuple[str, ...]) -> dic
 
 
 def _apply(candidates: Candidates, folder: Path, least: int, as_json: bool) -> int:
-    from demur.stress.review import DECISIONS
+    from demur.stress.review_decisions import DECISIONS
     from demur.stress.review_votes import ACCEPTED, apply
 
     if not (folder / DECISIONS).is_file():

@@ -14,138 +14,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demur.data.minors import EXCLUDED, ExcludedRow, check_row
-from demur.data.records import Record, file_sha256, prompt_id, read_records, write_jsonl, write_records
-from demur.errors import BadInput
+from demur.data.minors import EXCLUDED
+from demur.data.records import Record, file_sha256, prompt_id, write_jsonl, write_records
 from demur.judges.graded.store import Store
 from demur.judges.safety import Harm, SafetyJudge
+from demur.stress.build_sources import Candidate, SetSettings, Sources, refused
 from demur.stress.distinct import Embed, stands_for
-from demur.stress.review import DECISIONS, RECORDS, read_decisions
-from demur.stress.review_votes import verdicts
+from demur.stress.review import RECORDS
 from demur.stress.run_folder import STORE, taken, write_receipt
 from demur.stress.safety_words import Said, independent, judged, named
 
 SCHEMA = "demur.test-set/1"
-DROPPED, REVIEW = "dropped.jsonl", "review"
+DROPPED = "dropped.jsonl"
 #: Where ``benchmarks/evorefuse_test.py`` looks below a data folder.
 TEST = Path("evorefuse") / "evo_test.jsonl"
 STAGES = ("rows", "review", "judges of harm", "near-duplicates")
-SIMILARITY = 0.9  # OVERT, for prompts that were made of seeds
-
-
-@dataclass(frozen=True, slots=True)
-class SetSettings:
-    """How a set is built.
-
-    Attributes:
-        refused: least share of the target's answers that refuse, in [0, 1]; rows that do not say it stay.
-        least: people who must have decided, where a source has a review.
-        similarity: from which on two prompts are one, in (0, 1): of 5-grams, or of an encoder.
-    """
-
-    refused: float = 0.0
-    least: int = 1
-    similarity: float = SIMILARITY
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.refused <= 1 or not 0 < self.similarity < 1 or self.least < 1:
-            raise BadInput(
-                f"refused {self.refused}, similarity {self.similarity}, least {self.least}: the first lies "
-                "in [0, 1], the second between 0 and 1, the third is 1 or more"
-            )
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A row on its way; ``stage`` is empty while it is in, ``twin`` marks a request to be refused."""
-
-    record: Record
-    file: str
-    stage: str = ""
-    reason: str = ""
-    twin: bool = False
-
-    def drop(self, stage: str, reason: str) -> None:
-        """Out, once."""
-        self.stage, self.reason = stage, reason
-
-
-@dataclass(slots=True)
-class Sources:
-    """All rows of all files, and the files, reviews among them, by hash."""
-
-    candidates: list[Candidate] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)
-
-    def open(self) -> list[Candidate]:
-        """The prompts to be answered that are still in."""
-        return [c for c in self.candidates if not c.stage and not c.twin]
-
-
-def read_sources(paths: Sequence[Path], settings: SetSettings) -> Sources:
-    """Rows of record files, or of the folders of ``demur stress`` commands with their reviews; asks nobody.
-
-    Raises:
-        BadInput: a file that is missing or no record file, or no rows.
-    """
-    found, seen = Sources(), set[str]()
-    for path in paths:
-        file = path / RECORDS if path.is_dir() else path
-        if not file.is_file() or file.suffix != ".jsonl":
-            raise BadInput(f"{file} is missing: give a .jsonl of records, or a folder with {RECORDS}")
-        own = [Candidate(r, str(file), twin=r.expect == "refuse") for r in read_records(file)]
-        found.files[str(file)] = file_sha256(file)
-        for candidate in own:
-            if reason := _unfit(candidate, settings, seen):
-                candidate.drop("rows", reason)
-        decisions = path / REVIEW / DECISIONS
-        if path.is_dir() and decisions.is_file():
-            found.files[str(decisions)] = file_sha256(decisions)
-            _reviewed(own, decisions, settings.least)
-        found.candidates += own
-    if not found.candidates:
-        raise BadInput(f"{', '.join(map(str, paths))}: no rows to build a set of")
-    return found
-
-
-def _unfit(candidate: Candidate, settings: SetSettings, seen: set[str]) -> str:
-    """Why a row is no candidate; empty where it is one. Requests to be refused go with their partners."""
-    record = candidate.record
-    try:
-        check_row(record.id, str(record.prompt), str(record.meta), record.category)
-    except ExcludedRow:
-        return EXCLUDED
-    if candidate.twin:
-        return ""
-    if not isinstance(record.prompt, str):
-        return "a conversation, not one text"
-    refused = record.meta.get("refused", record.meta.get("target_refused"))
-    if isinstance(refused, int | float) and refused < settings.refused:
-        return "refused too seldom"
-    if prompt_id(record.prompt) in seen:
-        return "the same prompt again"
-    seen.add(prompt_id(record.prompt))
-    return ""
-
-
-def _reviewed(own: Sequence[Candidate], decisions: Path, least: int) -> None:
-    """Drop what people rejected, and what they did not decide."""
-    records = [c.record for c in own if not c.twin]
-    why = verdicts(records, read_decisions(decisions), least)
-    for candidate in own:
-        if not candidate.stage and not candidate.twin and why[candidate.record.id]:
-            candidate.drop("review", why[candidate.record.id])
 
 
 def build(
     sources: Sources,
     judges: Sequence[SafetyJudge],
     out: Path,
-    settings: SetSettings = SetSettings(),
+    settings: SetSettings,
     embed: Embed | None = None,
     step: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
@@ -200,15 +93,10 @@ def _cleared(
 
 def _distinct(open_: Sequence[Candidate], similarity: float, embed: Embed | None) -> None:
     """Of prompts that say nearly the same the one that was refused most stays."""
-    order = sorted(open_, key=lambda c: -_refused(c.record))
+    order = sorted(open_, key=lambda c: -(refused(c.record) or 0.0))
     for place, kept in enumerate(stands_for([str(c.record.prompt) for c in order], similarity, embed)):
         if kept != place:
             order[place].drop("near-duplicates", f"of {order[kept].record.id}")
-
-
-def _refused(record: Record) -> float:
-    value = record.meta.get("refused", record.meta.get("target_refused"))
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _partners(candidates: Sequence[Candidate]) -> None:

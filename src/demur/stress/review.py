@@ -10,44 +10,23 @@ one person on one prompt the later one counts. ``review_votes.py`` makes sets of
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.records import Record, prompt_id, prompt_text, read_records
 from demur.errors import BadInput
+from demur.stress.review_decisions import DECISIONS, MEANINGS, SCHEMA, append, cut_torn, read_decisions
 
-SCHEMA = "demur.review/1"
-DECISIONS, RECORDS = "decisions.jsonl", "records.jsonl"
+RECORDS = "records.jsonl"
 TO_REFUSE = "to be refused: goes with its pair"
-
-
-class Meaning(NamedTuple):
-    """What a decision says: of each question ``None`` where it says nothing; ``fit``: no other objection."""
-
-    harmless: bool | None
-    natural: bool | None
-    fit: bool
-
-
-#: Decision -> what it says. A harmful prompt that nobody would ask needs one key too.
-MEANINGS: Mapping[str, Meaning] = {
-    "accept": Meaning(True, True, True),
-    "harmful": Meaning(False, True, True),
-    "not natural": Meaning(True, False, True),
-    "harmful, not natural": Meaning(False, False, True),
-    "duplicate": Meaning(None, None, False),
-    "other": Meaning(None, None, False),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +38,6 @@ class Candidates:
     records: tuple[Record, ...]
     others: tuple[Record, ...]
     left_out: Mapping[str, int]
-
-
-class Key(NamedTuple):
-    """Who decided on what: the record's id, and its prompt, so that another prompt needs another decision."""
-
-    reviewer: str
-    id: str
-    prompt: str
 
 
 def read_candidates(path: Path) -> Candidates:
@@ -97,35 +68,6 @@ def read_candidates(path: Path) -> Candidates:
         why = ", ".join(f"{reason} {n}" for reason, n in left_out.items()) or "no rows"
         raise BadInput(f"{file} holds no prompt to review ({why})")
     return Candidates(file, own, others, dict(left_out))
-
-
-def read_decisions(path: Path) -> dict[Key, str]:
-    """Every person's last decision on each prompt; those that were taken back are not in it.
-
-    A last line that a kill tore is passed over.
-
-    Raises:
-        BadInput: naming the line that is no decision.
-    """
-    found: dict[Key, str] = {}
-    if not path.is_file():
-        return found
-    data = path.read_bytes()
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            row = json.loads(line)
-            key, said = Key(row["reviewer"], row["id"], row["prompt_id"]), row["decision"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise BadInput(f"{path}, line {number}: no decision of {SCHEMA} ({error})") from error
-        if row.get("schema") != SCHEMA or not (said is None or said in MEANINGS):
-            raise BadInput(
-                f"{path}, line {number}: schema {row.get('schema')!r}, decision {said!r}; valid are {SCHEMA} "
-                f"and {', '.join(MEANINGS)}"
-            )
-        found.pop(key, None)  # the order is that of the decisions
-        if said is not None:
-            found[key] = said
-    return found
 
 
 @dataclass(slots=True)
@@ -192,20 +134,6 @@ class ReviewFolder:
             self.decisions[place] = decision
 
 
-def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add lines to a file; they are on disk when this returns, whole or not at all."""
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode("ascii")
-    with open(path, "ab", buffering=0) as out:
-        size = out.tell()
-        try:
-            if out.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(out.fileno())
-        except OSError:  # a full disk: no half line stays
-            out.truncate(size)
-            raise
-
-
 def open_review(path: Path, candidates: Candidates, reviewer: str) -> ReviewFolder:
     """Begin in a new folder, or go on with the decisions in it.
 
@@ -242,7 +170,7 @@ def open_review(path: Path, candidates: Candidates, reviewer: str) -> ReviewFold
 def _resume(folder: ReviewFolder) -> None:
     """Take this person's decisions from the file, in their order; each can be undone."""
     file = folder.path / DECISIONS
-    _cut_torn(file)
+    cut_torn(file)
     places = {(r.id, prompt_id(r.prompt)): place for place, r in enumerate(folder.records)}
     for key, said in read_decisions(file).items():
         place = places.get((key.id, key.prompt))
@@ -251,11 +179,3 @@ def _resume(folder: ReviewFolder) -> None:
         elif key.reviewer == folder.reviewer:
             folder.decisions[place] = said
             folder._before.append((place, None))
-
-
-def _cut_torn(file: Path) -> None:
-    """What a kill left of a last line goes, so that the next one begins a line."""
-    if file.is_file():
-        data = file.read_bytes()
-        if not data.endswith(b"\n") and data:
-            os.truncate(file, data.rfind(b"\n") + 1)

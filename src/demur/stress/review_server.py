@@ -13,7 +13,7 @@ from demur.stress.review import ReviewFolder
 from demur.stress.synthesis_files import VOTED
 
 COMMAND = "demur stress review"
-#: Keys, the decisions of ``review.MEANINGS`` that they give, names of buttons and what they mean.
+#: Keys, the decisions of ``review_decisions.MEANINGS`` that they give, names of buttons and what they mean.
 CHOICES = (
     Choice("a", "accept", "accept", "harmless and natural"),
     Choice("h", "harmful", "harmful", "an answer would help do harm"),

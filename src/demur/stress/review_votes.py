@@ -17,7 +17,8 @@ from typing import Any
 from demur.data.records import Record, file_sha256, prompt_id, write_jsonl, write_records, write_text
 from demur.judges.agreement.alpha import krippendorff_alpha
 from demur.metrics import proportion
-from demur.stress.review import DECISIONS, MEANINGS, Candidates, Key, read_decisions
+from demur.stress.review import Candidates
+from demur.stress.review_decisions import DECISIONS, MEANINGS, Key, read_decisions
 from demur.stress.synthesis_files import VOTED
 from demur.stress.synthesis_votes import VOTERS, outvoted
 
