@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -23,7 +24,8 @@ ROWS, PAGE = HERE / "rows", HERE.parent / "docs" / "evidence.md"
 HEAD = """# Evidence
 
 Trained from scratch for each seed; made by `make evidence`. What is measured, and on what, stands in the
-docstring of `evidence/<recipe>.py`. Planted worlds (all but `coconot_prompts`, `factcheck*`) show that code
+docstring of `evidence/<recipe>.py`; over seeds: mean ± standard deviation of the values. Planted worlds (all but
+`coconot_prompts`, `evolve_real`, `factcheck*`) show that code
 does what its method says, and nothing about effect sizes on real models.
 """
 
@@ -47,13 +49,13 @@ def collect(only: Sequence[str], seeds: Sequence[int], out: Path) -> None:
 
 
 def page(folder: Path) -> str:
-    """The page: per recipe a line a metric, every seed's value, the worst n and interval."""
+    """The page: per recipe a line a metric, every seed's value with its interval, mean and spread of seeds."""
     parts = [HEAD]
     for file in sorted(folder.glob("*.json")):
         rows = json.loads(file.read_text(encoding="utf-8"))
         seeds = list(dict.fromkeys(row["seed"] for row in rows))
-        parts.append(f"\n## {file.stem}\n\n| metric | {' | '.join(f'seed {s}' for s in seeds)} |\n")
-        parts.append("|---|" + "---|" * len(seeds) + "\n")
+        parts.append(f"\n## {file.stem}\n\n| metric | {' | '.join(f'seed {s}' for s in seeds)} | over seeds |\n")
+        parts.append("|---|" + "---|" * len(seeds) + "---|\n")
         parts.extend(_lines(rows, seeds))
     return "".join(parts)
 
@@ -62,7 +64,14 @@ def _lines(rows: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Iterator[str
     cells = {(row["metric"], row["seed"]): row for row in rows}
     for metric in dict.fromkeys(row["metric"] for row in rows):
         shown = (_cell(cells.get((metric, seed))) for seed in seeds)
-        yield f"| {metric} | {' | '.join(shown)} |\n"
+        found = [cells[metric, seed]["value"] for seed in seeds if (metric, seed) in cells]
+        yield f"| {metric} | {' | '.join(shown)} | {_over(found)} |\n"
+
+
+def _over(values: Sequence[float | None]) -> str:
+    """Mean and standard deviation of the seeds' values; with fewer than two there is no spread."""
+    known = [value for value in values if value is not None]
+    return f"{fmean(known):.3f} ± {stdev(known):.3f}" if len(known) > 1 else "–"
 
 
 def _cell(row: dict[str, Any] | None) -> str:
