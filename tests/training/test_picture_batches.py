@@ -147,11 +147,14 @@ def test_a_token_that_somebody_typed_is_text_and_never_a_picture(red: str) -> No
 
 
 @pytest.mark.parametrize("text", ["<image>", "<|end|>"])
-def test_where_the_tokenizer_cannot_tell_it_from_text_the_row_is_refused(
-    encoder: PictureEncoder, red: str, text: str
-) -> None:
-    with pytest.raises(BadInput, match=f"cannot take this conversation: Can't sanitize {text!r}"):
-        encoder.encode(Example(about(text, red), "A tag.", "x"))
+def test_no_tokenizer_takes_what_was_typed_for_a_token(encoders: PictureEncoder, red: str, text: str) -> None:
+    token = encoders.chat.tokenizer.convert_tokens_to_ids(text)
+    for prompt in (text, about(text, red)):
+        typed, plain = (
+            encoders.encode(Example(asked, "A tag.", "x")).ids.count(token)
+            for asked in (prompt, "Why?" if prompt == text else about("Why?", red))
+        )
+        assert typed == plain
 
 
 def test_a_batch_without_pictures_has_no_pixels(encoder: PictureEncoder) -> None:
