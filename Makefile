@@ -5,6 +5,7 @@
 #   make check    format, lint, types, spelling, secrets
 #   make slow     what takes minutes: the organism trained anew, runs over several seeds
 #   make evidence SEEDS='11 12 13' ONLY=organism OUT=DIR   rows for docs/evidence.md
+#   make loop     measure, predict, search, check, change, dial, measure: commands only (LOOP=DIR)
 #   make perf     figures of speed and weight
 #   make judge-card DATA=../shared/data   the trained judge's figures, into docs/judge-card.{json,md,html}
 
@@ -15,6 +16,7 @@ BIN     := $(VENV)/bin
 SEEDS   ?= 11
 ONLY    ?=
 OUT     ?= evidence-rows
+LOOP    ?= runs/loop
 DATA    ?= ../shared/data
 # Tests run in so many processes, each on one thread, a file in one of them.
 JOBS    ?= $(shell $(PYTHON) -c 'import os; print(max(1, min(4, (os.cpu_count() or 2) - 1)))')
@@ -30,7 +32,7 @@ TEST_EXTRAS := dev,evidence$(if $(or $(filter True,$(HAS_TORCH)),$(filter 3.11,$
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check slow evidence perf judge-card clean
+.PHONY: run test check slow evidence loop perf judge-card clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -58,6 +60,9 @@ slow: $(VENV)/.dev
 
 evidence: $(VENV)/.dev
 	$(BIN)/python evidence/run.py --seeds $(SEEDS) --only $(ONLY) --out $(OUT)
+
+loop: $(VENV)/.dev
+	PATH="$(abspath $(BIN)):$$PATH" sh examples/loop.sh $(LOOP)
 
 perf: $(VENV)/.dev
 	$(BIN)/python perf/all.py

@@ -31,7 +31,7 @@ def word_list() -> Callable[[str], str]:
     """
     spec = find_spec(PACKAGE)  # finds and does not import
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("tables", "the list of lemmas (package lexical-diversity)")
+        raise MissingExtra("lemmas", "the list of lemmas (package lexical-diversity)")
     known = read_list(Path(spec.submodule_search_locations[0]) / FILE)
     return lambda word: known.get(word, word)
 
