@@ -24,9 +24,9 @@ ROWS, PAGE = HERE / "rows", HERE.parent / "docs" / "evidence.md"
 HEAD = """# Evidence
 
 Trained from scratch for each seed; made by `make evidence`. What is measured, and on what, stands in the
-docstring of `evidence/<recipe>.py`; over seeds: mean ± standard deviation of the values. Planted worlds (all but
-`coconot_prompts`, `evolve_real`, `factcheck*`) show that code
-does what its method says, and nothing about effect sizes on real models.
+docstring of `evidence/<recipe>.py`; over seeds: mean ± standard deviation of the values. Planted worlds (all
+but `coconot_prompts`, `evolve_real`, `factcheck*`) show that code does what its method says, and nothing about
+effect sizes on real models.
 """
 
 
@@ -49,12 +49,14 @@ def collect(only: Sequence[str], seeds: Sequence[int], out: Path) -> None:
 
 
 def page(folder: Path) -> str:
-    """The page: per recipe a line a metric, every seed's value with its interval, mean and spread of seeds."""
+    """The page: per recipe a line a metric, every seed's value with its interval, mean, spread."""
     parts = [HEAD]
     for file in sorted(folder.glob("*.json")):
         rows = json.loads(file.read_text(encoding="utf-8"))
         seeds = list(dict.fromkeys(row["seed"] for row in rows))
-        parts.append(f"\n## {file.stem}\n\n| metric | {' | '.join(f'seed {s}' for s in seeds)} | over seeds |\n")
+        parts.append(
+            f"\n## {file.stem}\n\n| metric | {' | '.join(f'seed {s}' for s in seeds)} | over seeds |\n"
+        )
         parts.append("|---|" + "---|" * len(seeds) + "---|\n")
         parts.extend(_lines(rows, seeds))
     return "".join(parts)

@@ -19,12 +19,12 @@ from demur.training.organism.__main__ import main
 from demur.training.organism.build import (
     Example,
     Recipe,
-    warmup_then_cosine,
     batches,
     build,
     collate,
     examples_of,
     train,
+    warmup_then_cosine,
 )
 from demur.training.organism.tokenizer import build_tokenizer
 
