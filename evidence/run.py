@@ -25,7 +25,7 @@ HEAD = """# Evidence
 
 Trained from scratch for each seed; made by `make evidence`. What is measured, and on what, stands in the
 docstring of `evidence/<recipe>.py`; over seeds: mean ± standard deviation of the values. Planted worlds (all
-but `coconot_prompts`, `evolve_real`, `factcheck*`) show that code does what its method says, and nothing about
+but `coconot_prompts`, `evolve_real`, `factcheck*`) show that code does what its method says, and nothing of
 effect sizes on real models.
 """
 
