@@ -202,7 +202,7 @@ def test_done_6_stages_are_those_of_the_model_itself(evidence: Any, tmp_path: Pa
             assert row["value"] == pytest.approx(expected[stage], abs=0.02)
             assert row["interval"][0] <= expected[stage] <= row["interval"][1]
             assert row["n"] == len(refused)
-    assert rows["counterintuitive interpretation: share of intent"]["interval"][1] < 0
+    assert rows["counterintuitive interpretation: share of intent"]["value"] < 0  # as planted, and told
     assert rows["judge agrees"]["value"] >= 0.98
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from demur import __version__
+from demur.data.held_folder import hold
 from demur.data.records import Record, file_sha256, write_jsonl, write_text
 from demur.errors import BadInput
 from demur.measure.labels import ANSWER, DRAW, DRAW_SCHEMA, LABELS, frame, read_draw, read_labels
@@ -118,22 +119,7 @@ def open_labels(path: Path, rows: VerdictRows, n: int, seed: int, encoding: str 
     Raises:
         BadInput: nothing can be labelled, or the folder is in use or holds something else.
     """
-    if path.exists() and not path.is_dir():
-        raise BadInput(f"{path} is a file; --out takes a folder")
-    if (
-        path.is_dir()
-        and not (path / DRAW).is_file()
-        and any(not p.name.startswith(".") for p in path.iterdir())
-    ):
-        raise BadInput(f"{path} is not empty and holds no {DRAW}; choose another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(f"{path} is in use by another demur process; choose another --out") from None
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror or error}") from error
+    lock = hold(path, DRAW)
     try:
         return _opened(path, rows, n, seed, encoding, lock)
     except BaseException:

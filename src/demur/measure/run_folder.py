@@ -17,13 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from demur.data.held_folder import hold
 from demur.data.records import file_sha256, write_jsonl, write_text
 from demur.data.versions import versions
 from demur.errors import BadInput
 
 SCHEMA = "demur.receipt/1"
+RECEIPT = "receipt.json"
 #: Packages whose versions can move a number.
 PACKAGES = (
     "inspect-ai",
@@ -76,7 +78,7 @@ class RunFolder:
     def save(self, **changes: Any) -> None:
         """Change the receipt and write it."""
         self.receipt.update(changes)
-        write_text(self.path / "receipt.json", _dumps(self.receipt))
+        write_text(self.path / RECEIPT, _dumps(self.receipt))
 
     def finish(self, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
         """Write rows and summary; the receipt says ``complete`` last, with the page still to come."""
@@ -94,19 +96,7 @@ def open_run(path: Path, settings: Mapping[str, Any], overwrite: bool = False) -
         BadInput: the folder is in use, holds a finished run, another run, or files of somebody else.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise BadInput(f"{path} is a file; --out takes a folder")
-    existing = _receipt(path)
-    if existing is None and path.is_dir() and any(not p.name.startswith(".") for p in path.iterdir()):
-        raise BadInput(f"{path} is not empty and holds no receipt.json; choose another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(f"{path} is in use by another demur process; choose another --out") from None
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror or error}") from error
+    lock = hold(path, RECEIPT)
     try:
         return _opened(path, settings, overwrite, lock)
     except BaseException:
@@ -227,7 +217,7 @@ def now() -> str:
 
 
 def _receipt(path: Path) -> dict[str, Any] | None:
-    file = path / "receipt.json"
+    file = path / RECEIPT
     if not file.is_file():
         return None
     try:
@@ -248,7 +238,7 @@ def _clear(path: Path) -> None:
     """Remove what a run writes, and nothing else."""
     for name in ("logs", "judge"):
         shutil.rmtree(path / name, ignore_errors=True)
-    for name in ("receipt.json", "rows.jsonl", "summary.json", "report.html", "quarantine.jsonl"):
+    for name in (RECEIPT, "rows.jsonl", "summary.json", "report.html", "quarantine.jsonl"):
         (path / name).unlink(missing_ok=True)
 
 

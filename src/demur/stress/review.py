@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from demur.data.held_folder import hold
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.records import Record, prompt_id, prompt_text, read_records
 from demur.errors import BadInput
@@ -142,22 +143,7 @@ def open_review(path: Path, candidates: Candidates, reviewer: str) -> ReviewFold
     """
     if not reviewer.strip():
         raise BadInput("--reviewer is empty; give a name, one for each person")
-    if path.exists() and not path.is_dir():
-        raise BadInput(f"{path} is a file; --out takes a folder")
-    if (
-        path.is_dir()
-        and not (path / DECISIONS).is_file()
-        and any(not p.name.startswith(".") for p in path.iterdir())
-    ):
-        raise BadInput(f"{path} is not empty and holds no {DECISIONS}; choose another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(f"{path} is in use by another demur process; choose another --out") from None
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror or error}") from error
+    lock = hold(path, DECISIONS)
     try:
         folder = ReviewFolder(path, reviewer, candidates.records, _lock=lock)
         _resume(folder)
