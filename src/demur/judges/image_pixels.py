@@ -1,21 +1,22 @@
 """Is it a picture at all? Black, one plain colour, or a blur are what providers send in place of one.
 
 OVERT's released code asks whether every grey value is 0. Lossy formats turn 0 into 1 to 4, other providers
-send
-a grey card or the picture blurred beyond recognition, and some prompts ask for exactly that: then nobody can
-say by the pixels, and the row is ``unscored``. No weights, no Pillow: arrays in, a word out.
+send a grey card or the picture blurred beyond recognition, and some prompts ask for exactly that: then nobody
+can say by the pixels, and the row is ``unscored``. No weights, no Pillow: arrays in, a word out. Inspect's
+entry point loads this module, so numpy comes late.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Literal
 
 from demur.errors import BadInput
 from demur.verdict import Outcome
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 Look = Literal["picture", "black", "plain", "blurred"]
 #: Brightness (0 to 255) up to which a pixel is black, and the share of pixels that must be.
@@ -91,6 +92,8 @@ def of_pixels(pixels: ArrayLike, prompt: str = "") -> Outcome:
 
 def _colours(pixels: ArrayLike) -> NDArray[np.float64]:
     """Shape (height, width, 1 or 3)."""
+    import numpy as np
+
     values = np.asarray(pixels)
     if values.size == 0 or values.ndim not in (2, 3):
         raise BadInput(f"a picture of shape {values.shape} has no pixels; it is corrupt")
@@ -104,6 +107,8 @@ def _is_black(values: NDArray[np.float64]) -> bool:
 
 def _is_blurred(grey: NDArray[np.float64]) -> bool:
     """Whether a coarse grid, interpolated, gives the picture back; grey of shape (height, width)."""
+    import numpy as np
+
     height, width = grey.shape
     if min(height, width) < 2 * GRID:
         return False  # too small to tell detail from its absence
@@ -117,6 +122,8 @@ def _is_blurred(grey: NDArray[np.float64]) -> bool:
 
 def _places(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """First pixel, number of pixels and middle of each cell along one side."""
+    import numpy as np
+
     edges = np.linspace(0, length, GRID + 1).round().astype(np.int64)
     sizes = np.diff(edges)
     return edges[:-1], sizes, edges[:-1] + (sizes - 1) / 2
