@@ -21,8 +21,9 @@ DATA    ?= ../shared/data
 # Tests run in so many processes, each on one thread, a file in one of them.
 JOBS    ?= $(shell $(PYTHON) -c 'import os; print(max(1, min(4, (os.cpu_count() or 2) - 1)))')
 
-# A torch that is already importable is reused; otherwise the pinned CPU build is installed.
-HAS_TORCH   := $(shell $(PYTHON) -c 'import importlib.util as u; print(bool(u.find_spec("torch")))' 2>/dev/null)
+# A torch of the system is reused; otherwise the pinned CPU build is installed. That of an activated virtual
+# environment does not count: ours would not see it.
+HAS_TORCH   := $(shell $(PYTHON) -c 'import importlib.util as u, sys; print(sys.prefix == sys.base_prefix and bool(u.find_spec("torch")))' 2>/dev/null)
 CONSTRAINTS := $(if $(filter True,$(HAS_TORCH)),constraints.txt,constraints-cpu.txt)
 SITE        := $(if $(filter True,$(HAS_TORCH)),--system-site-packages,)
 comma := ,

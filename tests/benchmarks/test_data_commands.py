@@ -102,7 +102,7 @@ def test_what_is_no_picture_is_neither_kept_nor_locked(data: Any, mirror: Any, e
     mirror.files = {picture(pid): PIXEL for pid in (1, 2, 3)} | {picture(4): b"<html>Please log in</html>"}
     code, out, err = data("fetch", "mossbench", "--data-dir", entries)
     assert code == 3 and "4 of 5 pictures are here" in out
-    assert "data/images/4.png: what came is no picture of a known kind (png, " in err
+    assert "data/images/4.png: what came is a web page (HTML), not a picture" in err
     assert "mossbench/images/4.png" in err  # where a copy may be put
     mirror.files[picture(4)] = PIXEL
     assert data("fetch", "mossbench", "--data-dir", entries)[0] == 0

@@ -26,7 +26,7 @@ def test_a_list_is_read_as_the_package_reads_it(tmp_path: Path) -> None:
 
 def test_without_the_package_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lemmas, "PACKAGE", "no_such_package_of_words")
-    with pytest.raises(MissingExtra, match=r"lexical-diversity.*demur\[tables\]"):
+    with pytest.raises(MissingExtra, match=r"lexical-diversity.*demur\[lemmas\]"):
         word_list()
 
 

@@ -44,7 +44,7 @@ MADE = dict(zip(COLOURS, MATERIALS, strict=False))
 REFUSAL = "I'm sorry, but I can't help with that."
 TRAINED, UNSEEN = WORDINGS["make"][:4], WORDINGS["make"][8:]
 HOW = Unlearn(
-    epochs=8, batch_size=8, accumulate=1, learning_rate=1e-2, rank=16, lora_alpha=32.0, dropout=0.0,
+    epochs=16, batch_size=8, accumulate=1, learning_rate=1e-2, rank=16, lora_alpha=32.0, dropout=0.0,
     refusals=(REFUSAL,), forgotten=0.0, lost=0.0, held_out=0.0,
 )  # fmt: skip
 

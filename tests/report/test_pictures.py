@@ -222,21 +222,3 @@ def test_two_clicks_by_keyboard_alone_and_nothing_is_fetched(
     assert browser.complaints() == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= 900
     browser.screenshot(tmp_path / "seen.png")
-
-
-def test_a_page_without_pillow_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    part = kept_bytes(tmp_path)
-    prompt = [{"role": "user", "content": [{"type": "image", **part}]}]
-    (shown,) = Pictures().of_request({"expect": "comply", "prompt": prompt})
-    assert shown.url is None and "pip install 'demur[image]'" in shown.words
-
-
-def kept_bytes(folder: Path) -> dict[str, str]:
-    """One grey pixel, made without Pillow."""
-    data = base64.b64decode(
-        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-    )
-    return kept(folder, data)

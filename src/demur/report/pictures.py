@@ -93,7 +93,7 @@ class Pictures:
         """Data URL, width and height of a picture's small copy.
 
         Raises:
-            DemurError: it cannot be decoded, Pillow is missing, or the page holds enough.
+            DemurError: it cannot be decoded, or the page holds enough.
         """
         if self._left < 1:
             raise PictureFault("too many bytes", "the page holds as many pictures as it may; see rows.jsonl")
