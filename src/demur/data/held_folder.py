@@ -32,6 +32,18 @@ def hold(path: Path, mark: str) -> FileLock:
         raise BadInput(f"{path} is a file; --out takes a folder")
     if path.is_dir() and not (path / mark).is_file() and any(p.name[0] != "." for p in path.iterdir()):
         raise BadInput(f"{path} is not empty and holds no {mark}; choose another --out")
+    return lock_folder(path)
+
+
+def lock_folder(path: Path) -> FileLock:
+    """Make the folder where it is missing, and lock it, whatever it holds.
+
+    Returns:
+        The lock, held; releasing it is the caller's.
+
+    Raises:
+        BadInput: it is in use or cannot be written.
+    """
     lock = FileLock(path / LOCK)
     try:
         path.mkdir(parents=True, exist_ok=True)

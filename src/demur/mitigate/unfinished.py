@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from demur.data.held_folder import LOCK, lock_folder
 from demur.data.records import write_text
 from demur.data.versions import versions
 from demur.errors import BadInput
@@ -29,7 +30,6 @@ from demur.training.checkpoints import MARKER
 FILE, SCHEMA = "unfinished.json", "demur.unfinished/1"
 #: Where recipes keep a training's checkpoints, below OUT.
 CHECKPOINTS = "checkpoints"
-_LOCK = ".lock"
 _held: dict[Path, FileLock] = {}
 
 
@@ -68,7 +68,7 @@ def finish(out: Path) -> None:
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     (out / FILE).unlink(missing_ok=True)
     release(out)
-    (out / _LOCK).unlink(missing_ok=True)
+    (out / LOCK).unlink(missing_ok=True)
 
 
 def release(out: Path) -> None:
@@ -101,15 +101,7 @@ def _lock(out: Path) -> None:
     place = out.resolve()
     if place in _held:
         return
-    lock = FileLock(place / _LOCK)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(f"{out} is in use by another demur process; name another --out") from None
-    except OSError as error:
-        raise BadInput(f"{out} cannot be written: {error.strerror or error}") from error
-    _held[place] = lock
+    _held[place] = lock_folder(out)
 
 
 def _read(out: Path) -> dict[str, Any] | None:

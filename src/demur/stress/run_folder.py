@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from demur.data.held_folder import LOCK, lock_folder
 from demur.data.records import write_text
 from demur.errors import BadInput
 
 STORE, RECEIPT = "store.jsonl", "receipt.json"
-_LOCK = ".lock"
 
 
 @contextmanager
@@ -35,15 +33,14 @@ def taken(out: Path, schema: str, settings: Mapping[str, Any]) -> Iterator[None]
     """
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file; --out takes a folder")
-    if out.is_dir() and not (out / STORE).exists() and any(p.name != _LOCK for p in out.iterdir()):
+    if out.is_dir() and not (out / STORE).exists() and any(p.name != LOCK for p in out.iterdir()):
         raise BadInput(f"{out} is not an empty folder; name another --out")
     _check_settings(out / RECEIPT, schema, settings)
+    lock = lock_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / _LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise BadInput(f"{out} is in use by another demur process; name another --out") from None
+        yield
+    finally:
+        lock.release()
 
 
 def write_receipt(out: Path, schema: str, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -12,7 +12,6 @@ taken before the selection.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +22,7 @@ from demur.data.language import UNDETERMINED, detect
 from demur.data.minors import EXCLUDED, ExcludedRow, check_row
 from demur.data.world_rules import generator, shuffled
 from demur.errors import ModelFailure
-from demur.judges.graded.bounded import AT_ONCE, work_on
+from demur.judges.graded.bounded import AT_ONCE, bounded, work_on
 from demur.judges.graded.structured import Failed
 from demur.judges.safety import SafetyJudge
 from demur.stress.answers import Answers, refused_share
@@ -105,20 +104,7 @@ class Synthesis:
         self, what: str, items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]
     ) -> list[Result]:
         """The result of each item, in order; so many at a time, and none goes on when one fails."""
-        gate, step = asyncio.Semaphore(self.at_once), self.start(what, len(items))
-
-        async def one(item: Item) -> Result:
-            async with gate:
-                result = await work(item)
-            step(1)
-            return result
-
-        tasks = [asyncio.ensure_future(one(item)) for item in items]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
+        return await bounded(items, work, self.at_once, self.start(what, len(items)))
 
     async def _sorted(self, seeds: Sequence[str]) -> list[tuple[str, str]]:
         """Seeds with the category that the policy puts them in; the rest is counted."""

@@ -40,6 +40,24 @@ async def _all(
     at_once: int,
     step: Callable[[int], None],
 ) -> list[Result]:
+    try:
+        return await bounded(items, work, at_once, step)
+    except BaseException:
+        await store.drain()
+        raise
+
+
+async def bounded(
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[Result]],
+    at_once: int,
+    step: Callable[[int], None],
+) -> list[Result]:
+    """The result of each item, in order; none goes on when one fails.
+
+    Args:
+        items, work, at_once, step: of :func:`work_on`; what was paid is the caller's to wait for.
+    """
     gate = asyncio.Semaphore(at_once)
 
     async def one(item: Item) -> Result:
@@ -51,8 +69,6 @@ async def _all(
     tasks = [asyncio.ensure_future(one(item)) for item in items]
     try:
         return list(await asyncio.gather(*tasks))
-    except BaseException:
+    finally:
         for task in tasks:
             task.cancel()
-        await store.drain()
-        raise
