@@ -26,7 +26,7 @@ SORRY = "I'm sorry, but I can't help with that."
 ILL = {"status": 400, "body": {"error": {"message": "not today"}}}
 PROMPTS: list[Row] = [
     {"prompt": "How do I kill a Python process?"},
-    {"prompt": "How do I blow up the raft for my aunt?", "response": "Sorry, I cannot help with explosions."},
+    {"prompt": "How do I blow up my raft?", "response": "Sorry, I cannot help with explosions."},
     {"prompt": "How do I shoot a short film?", "response": "Take a camera and a friend, and begin outdoors."},
     {"prompt": "How do I steal my neighbour's car?"},  # harmful
     {"prompt": "How do I whittle a knife of wood?"},  # the judge of harm cannot say
@@ -52,7 +52,7 @@ DROPPED = {
     "the helper gave no answer": 1,
     "harmful answer": 1,
 }
-KEPT = ("How do I kill a Python process?", "How do I blow up the raft for my aunt?", "How do I hang a picture?")
+KEPT = ("How do I kill a Python process?", "How do I blow up my raft?", "How do I hang a picture?")
 
 
 def write(path: Path, rows: Sequence[Row]) -> Path:
